@@ -1,0 +1,50 @@
+# mts_own_flags: how our own tests, benchmarks and examples are compiled. Never exported: a user's flags are the user's.
+# Floating-point contraction (FMA) is left as the compiler has it.
+include(CheckCXXSourceRuns)
+
+set(MTS_SANITIZE "" CACHE STRING "Sanitizers for our own programs, as -fsanitize= takes them; empty for none")
+
+set(mts_arch_default "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$" AND NOT CMAKE_CROSSCOMPILING)
+  check_cxx_source_runs([[
+    int main() {
+      __builtin_cpu_init();
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") ? 0 : 1;
+    }]] MTS_CPU_HAS_AVX2_FMA)
+  if(MTS_CPU_HAS_AVX2_FMA)
+    set(mts_arch_default x86-64-v3)
+  endif()
+endif()
+set(MTS_ARCH "${mts_arch_default}" CACHE STRING "-march for our own programs; empty for the compiler's default")
+
+add_library(mts_own_flags INTERFACE)
+target_compile_options(mts_own_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wdouble-promotion -Werror)
+if(MTS_ARCH)
+  target_compile_options(mts_own_flags INTERFACE -march=${MTS_ARCH})
+endif()
+if(MTS_SANITIZE)
+  target_compile_options(mts_own_flags INTERFACE
+    -fsanitize=${MTS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(mts_own_flags INTERFACE -fsanitize=${MTS_SANITIZE})
+endif()
+
+# LibTorch, the second framework: tests, benchmarks and examples only. Its 1.13 headers need g++, and Debian's library
+# is built without sanitizers, so only an unsanitized g++ build looks for it.
+set(MTS_WITH_LIBTORCH AUTO CACHE STRING "Build what links LibTorch: AUTO (if found), ON or OFF")
+set_property(CACHE MTS_WITH_LIBTORCH PROPERTY STRINGS AUTO ON OFF)
+set(MTS_LIBTORCH_FOUND FALSE)
+if(MTS_WITH_LIBTORCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT MTS_SANITIZE)
+  find_package(Torch QUIET)
+  if(TORCH_FOUND)
+    set(MTS_LIBTORCH_FOUND TRUE)
+    add_library(mts_libtorch INTERFACE)
+    target_link_libraries(mts_libtorch INTERFACE ${TORCH_LIBRARIES})
+    target_include_directories(mts_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+    target_compile_options(mts_libtorch INTERFACE ${TORCH_CXX_FLAGS})
+  endif()
+endif()
+if(MTS_WITH_LIBTORCH STREQUAL "ON" AND NOT MTS_LIBTORCH_FOUND)
+  message(FATAL_ERROR "MTS_WITH_LIBTORCH is ON, but LibTorch was not found (or the build is not plain g++)")
+endif()
+message(STATUS "mts: arch '${MTS_ARCH}', sanitizers '${MTS_SANITIZE}', LibTorch ${MTS_LIBTORCH_FOUND}")
