@@ -1,0 +1,18 @@
+# Configures, builds and runs one consumer project; see consumer_tests.cmake for the arguments.
+function(step)
+  execute_process(COMMAND ${ARGV} COMMAND_ERROR_IS_FATAL ANY COMMAND_ECHO STDOUT)
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+file(MAKE_DIRECTORY ${WORK})
+set(arguments -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_BUILD_TYPE=Release -D EXAMPLE=${EXAMPLE})
+if(WAY STREQUAL "find_package")
+  step(${CMAKE_COMMAND} --install ${MTS_BUILD} --prefix ${WORK}/installed)
+  file(RENAME ${WORK}/installed ${WORK}/moved)
+  list(APPEND arguments -D CMAKE_PREFIX_PATH=${WORK}/moved)
+else()
+  list(APPEND arguments -D MTS_SOURCE=${MTS_SOURCE})
+endif()
+step(${CMAKE_COMMAND} -G Ninja -S ${CONSUMER} -B ${WORK}/build ${arguments})
+step(${CMAKE_COMMAND} --build ${WORK}/build)
+step(${WORK}/build/consumer)

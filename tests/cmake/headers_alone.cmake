@@ -1,0 +1,15 @@
+# Every public header compiles alone, twice in a row, with our warnings: one file per header, unoptimised because nothing
+# in it is instantiated. No precompiled header here: it would hide a missing include.
+set(sources "")
+foreach(header IN LISTS mts_headers mts_data_headers)
+  file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}/include ${header})
+  string(REPLACE "/" "." source ${name})
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/headers_alone/${source}.cpp)
+  file(CONFIGURE OUTPUT ${source} CONTENT "#include <${name}>\n#include <${name}>\n")
+  list(APPEND sources ${source})
+endforeach()
+if(sources)
+  add_library(mts_headers_alone OBJECT ${sources})
+  target_link_libraries(mts_headers_alone PRIVATE mts_own_flags mts_data)
+  target_compile_options(mts_headers_alone PRIVATE -O0)
+endif()
