@@ -1,0 +1,118 @@
+#pragma once
+/// \file
+/// Elementwise activations: y = f(x). The functions themselves are plain value/derivative pairs, so that another backend
+/// runs the very same expressions.
+
+#include <cmath>
+#include <numbers>
+
+#include "mts/autodiff/primitive.hpp"
+
+#if defined(__CUDACC__)
+#define MTS_HOST_DEVICE __host__ __device__
+#else
+#define MTS_HOST_DEVICE
+#endif
+
+namespace mts::autodiff {
+
+/// max(x, 0); derivative 0 at 0, as PyTorch. NaN stays NaN.
+struct ReluFunction {
+  static constexpr const char* name = "Relu";
+  template <class S>
+  MTS_HOST_DEVICE static S value(S x) {
+    return x < S{0} ? S{0} : x;
+  }
+  template <class S>
+  MTS_HOST_DEVICE static S derivative(S x, S) {
+    return x > S{0} ? S{1} : S{0};
+  }
+};
+
+/// tanh x; derivative 1 - y^2.
+struct TanhFunction {
+  static constexpr const char* name = "Tanh";
+  template <class S>
+  MTS_HOST_DEVICE static S value(S x) {
+    using std::tanh;
+    return tanh(x);
+  }
+  template <class S>
+  MTS_HOST_DEVICE static S derivative(S, S y) {
+    return S{1} - y * y;
+  }
+};
+
+/// 1/(1 + exp(-x)); derivative y (1 - y). exp never sees a positive argument.
+struct SigmoidFunction {
+  static constexpr const char* name = "Sigmoid";
+  template <class S>
+  MTS_HOST_DEVICE static S value(S x) {
+    using std::exp;
+    const S e = exp(x < S{0} ? x : -x);
+    return x < S{0} ? e / (S{1} + e) : S{1} / (S{1} + e);
+  }
+  template <class S>
+  MTS_HOST_DEVICE static S derivative(S, S y) {
+    return y * (S{1} - y);
+  }
+};
+
+/// x Phi(x), Phi the standard normal distribution (the exact form, not the tanh approximation; Hendrycks and Gimpel
+/// 2016); derivative Phi(x) + x phi(x).
+struct GeluFunction {
+  static constexpr const char* name = "Gelu";
+  template <class S>
+  MTS_HOST_DEVICE static S normal_cdf(S x) {
+    using std::erfc;
+    return S{0.5} * erfc(-x * static_cast<S>(std::numbers::sqrt2 / 2));
+  }
+  template <class S>
+  MTS_HOST_DEVICE static S value(S x) {
+    return x * normal_cdf(x);
+  }
+  template <class S>
+  MTS_HOST_DEVICE static S derivative(S x, S) {
+    using std::exp;
+    const S density = static_cast<S>(std::numbers::inv_sqrtpi / std::numbers::sqrt2) * exp(-x * x / S{2});
+    return normal_cdf(x) + x * density;
+  }
+};
+
+/// y = F(x), entry by entry. One input; the output has its width. Pullback delta F'(x), pushforward F'(x) tangent.
+template <class F>
+struct Elementwise {
+  Index width(Widths in) const {
+    detail::check_inputs(F::name, 1, in);
+    return in[0];
+  }
+  template <class S>
+  void forward(const Tile<S>& t, View<S> out) const {
+    for (Index i = 0; i < t.rows; ++i) {
+      const S* x = t.in[0].row(i);
+      S* y = out.row(i);
+      for (Index j = 0; j < out.cols; ++j) y[j] = F::value(x[j]);
+    }
+  }
+  template <class S>
+  void pullback(const Tile<S>& t, ConstView<S> delta, std::span<const DeltaSink<S>> sinks) const {
+    sinks[0].take_each(
+        [&](Index i, Index j) { return delta.row(i)[j] * F::derivative(t.in[0].row(i)[j], t.out.row(i)[j]); });
+  }
+  template <class S>
+  void pushforward(const Tile<S>& t, std::span<const ConstView<S>> tangents, const S*, View<S> out) const {
+    if (!tangents[0]) return out.matrix().setZero(), void();
+    for (Index i = 0; i < t.rows; ++i) {
+      const S *x = t.in[0].row(i), *y = t.out.row(i), *dx = tangents[0].row(i);
+      S* dy = out.row(i);
+      for (Index j = 0; j < out.cols; ++j) dy[j] = dx[j] * F::derivative(x[j], y[j]);
+    }
+  }
+};
+
+using Relu = Elementwise<ReluFunction>;
+using Tanh = Elementwise<TanhFunction>;
+using Sigmoid = Elementwise<SigmoidFunction>;
+using Gelu = Elementwise<GeluFunction>;
+
+}  // namespace mts::autodiff
