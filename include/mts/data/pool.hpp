@@ -1,0 +1,168 @@
+#pragma once
+/// \file
+/// What a selection method is given: a pool of real and synthetic samples, a small validation set, and the sets it is judged
+/// on; and how a batch of them is put together.
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mts/core/error.hpp"
+#include "mts/core/types.hpp"
+
+namespace mts::data {
+
+/// What a sample of a pool is, the truth that no method sees.
+enum class Kind : std::uint8_t {
+  real,       ///< a real image
+  good,       ///< an edit that changes the attribute and keeps the content
+  unchanged,  ///< an edit that keeps both: a near duplicate
+  content,    ///< an edit that changes the content although the label stays
+  destroyed   ///< an edit of which nothing is left
+};
+inline constexpr std::array<Kind, 5> all_kinds{Kind::real, Kind::good, Kind::unchanged, Kind::content, Kind::destroyed};
+
+inline std::string_view name_of(Kind kind) {
+  constexpr std::array<std::string_view, 5> names{"real", "good", "unchanged", "content", "destroyed"};
+  return names[static_cast<std::size_t>(kind)];
+}
+/// Whether samples of this kind help by construction; the oracle trains on these alone.
+constexpr bool helps(Kind kind) { return kind == Kind::real || kind == Kind::good; }
+
+inline constexpr int real_group = 0;       ///< `Samples::groups` of real samples
+inline constexpr int synthetic_group = 1;  ///< and of edits
+
+/// Labelled samples, N of them.
+struct LabelledSet {
+  RowMatrix<float> inputs;      ///< N x D
+  std::vector<int> labels;      ///< N, in {0, ..., C-1}
+  RowMatrix<float> embeddings;  ///< N x E, generative embeddings; N x 0 where there are none
+  std::vector<int> attributes;  ///< N, the truth: the spurious attribute of each; not for methods to see
+
+  Index size() const { return inputs.rows(); }
+};
+
+/// Real and synthetic samples to select from.
+struct Pool : LabelledSet {
+  std::vector<int> groups;     ///< N, real_group or synthetic_group
+  std::vector<Kind> kinds;     ///< N, the truth; not for methods to see
+  std::vector<Index> origins;  ///< N, the real sample that each was edited from, itself where real
+};
+
+/// One learning problem: methods see `pool` (but for its truth) and `validation`; settings are chosen on `tuning`; `test` is
+/// for the report.
+struct Problem {
+  std::string name;
+  int classes = 0;  ///< C
+  Pool pool;
+  LabelledSet validation;
+  LabelledSet tuning;
+  LabelledSet test;
+};
+
+/// Checks that a set is one: sizes that agree, finite inputs and embeddings, labels in range.
+/// \param where  what the set is called in messages
+/// \throws ShapeError, NumericalError, ValueError that name the set, the part, and the first bad sample
+inline void check(const LabelledSet& set, int classes, std::string_view where) {
+  const Index n = set.size();
+  check_size(where, "labels", n, static_cast<Index>(set.labels.size()));
+  check_size(where, "attributes", n, static_cast<Index>(set.attributes.size()));
+  if (set.embeddings.cols() != 0) check_size(where, "rows of embeddings", n, set.embeddings.rows());
+  for (Index i = 0; i < n; ++i) {
+    const int label = set.labels[static_cast<std::size_t>(i)];
+    check_value(label >= 0 && label < classes, where, "the label of sample ", i, ": expected 0 to ", classes - 1,
+                ", found ", label);
+  }
+  const auto finite = [&](const RowMatrix<float>& m, std::string_view what) {
+    for (Index i = 0; i < m.rows(); ++i)
+      for (Index j = 0; j < m.cols(); ++j)
+        if (!std::isfinite(m(i, j)))
+          throw NumericalError(mts::detail::text(where, ": ", what, " of sample ", i,
+                                                 ": expected finite numbers, found ", m(i, j), " at ", j));
+  };
+  finite(set.inputs, "the input");
+  finite(set.embeddings, "the embedding");
+}
+
+/// Checks a pool: as a set, and that groups, kinds and origins are there and agree with one another.
+/// \throws as above
+inline void check(const Pool& pool, int classes, std::string_view where) {
+  check(static_cast<const LabelledSet&>(pool), classes, where);
+  check_size(where, "groups", pool.size(), static_cast<Index>(pool.groups.size()));
+  check_size(where, "kinds", pool.size(), static_cast<Index>(pool.kinds.size()));
+  check_size(where, "origins", pool.size(), static_cast<Index>(pool.origins.size()));
+  for (std::size_t i = 0; i < pool.groups.size(); ++i) {
+    const bool real = pool.kinds[i] == Kind::real;
+    const int group = real ? real_group : synthetic_group;
+    check_value(pool.groups[i] == group, where, "the group of sample ", i, ", which is ", name_of(pool.kinds[i]),
+                ": expected ", group, ", found ", pool.groups[i]);
+    const Index origin = pool.origins[i];
+    check_value(origin >= 0 && origin < pool.size() && (!real || origin == static_cast<Index>(i)) &&
+                    pool.kinds[static_cast<std::size_t>(origin)] == Kind::real,
+                where, "the origin of sample ", i, ": expected the place of a real sample", real ? " (itself)" : "",
+                ", found ", origin);
+  }
+}
+
+/// Checks all parts of a problem. \throws as above; ShapeError if inputs differ in length
+inline void check(const Problem& problem) {
+  check_value(problem.classes >= 2, problem.name, "expected at least 2 classes, found ", problem.classes);
+  check(problem.pool, problem.classes, problem.name + ": pool");
+  const auto check_part = [&](const LabelledSet& part, std::string_view name) {
+    const std::string where = mts::detail::text(problem.name, ": ", name);
+    check(part, problem.classes, where);
+    check_size(where, "length of an input", problem.pool.inputs.cols(), part.inputs.cols());
+  };
+  check_part(problem.validation, "validation");
+  check_part(problem.tuning, "tuning");
+  check_part(problem.test, "test");
+}
+
+/// A batch to fill: `inputs`, a row-major matrix of any scalar, and `labels`.
+template <class B>
+concept LabelledBatch = requires(B& b, Index n) {
+  b.inputs.resize(n, n);
+  b.labels.resize(std::size_t{1});
+  typename std::remove_cvref_t<decltype(b.inputs)>::Scalar;
+};
+
+/// batch <- the samples `ids` of the set, in that order. Allocates nothing once the batch has had this size.
+/// \throws ShapeError if a place is outside the set; then nothing has changed
+template <LabelledBatch Batch>
+void gather(const LabelledSet& set, std::span<const Index> ids, Batch& batch) {
+  using S = typename std::remove_cvref_t<decltype(batch.inputs)>::Scalar;
+  for (const Index i : ids)
+    if (i < 0 || i >= set.size())
+      throw ShapeError(mts::detail::text("gather: expected places in [0, ", set.size(), "), found ", i));
+  batch.inputs.resize(static_cast<Index>(ids.size()), set.inputs.cols());
+  batch.labels.resize(ids.size());
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    batch.inputs.row(static_cast<Index>(k)) = set.inputs.row(ids[k]).template cast<S>();
+    batch.labels[k] = set.labels[static_cast<std::size_t>(ids[k])];
+  }
+}
+/// The same from a pool, with what selection may know of the samples.
+template <LabelledBatch Batch>
+void gather(const Pool& pool, std::span<const Index> ids, Batch& batch, Samples& samples) {
+  gather(pool, ids, batch);
+  samples.ids.assign(ids.begin(), ids.end());
+  samples.labels.resize(ids.size());
+  samples.groups.resize(ids.size());
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    samples.labels[k] = pool.labels[static_cast<std::size_t>(ids[k])];
+    samples.groups[k] = pool.groups[static_cast<std::size_t>(ids[k])];
+  }
+}
+/// batch <- the whole set.
+template <LabelledBatch Batch>
+void gather_all(const LabelledSet& set, Batch& batch) {
+  using S = typename std::remove_cvref_t<decltype(batch.inputs)>::Scalar;
+  batch.inputs = set.inputs.template cast<S>();
+  batch.labels.assign(set.labels.begin(), set.labels.end());
+}
+
+}  // namespace mts::data
