@@ -34,7 +34,8 @@ struct AdamOptions {
 ///     d step / d g = eta / (sqrt(vhat) + epsilon) [ (1 - beta_1) / (1 - beta_1^t)
 ///                    - mhat / (sqrt(vhat) + epsilon) . (1 - beta_2) / (1 - beta_2^t) . d / sqrt(vhat) ],
 ///
-/// with 0 for the second term where vhat = 0 (then the gradients so far were all 0, and so is mhat).
+/// with 0 for the second term where vhat = 0 (then the gradients so far were all 0, and so is mhat). The first step is
+/// nearly the sign of d: there the derivative is eta epsilon / (|d| + epsilon)^2, and the bracket cancels.
 ///
 /// Asks for an ElementwiseParameterVector. Weight decay spares segments that do not decay. One fused pass; allocates
 /// at the first step only. Copies are deep. Const calls are thread-safe.
