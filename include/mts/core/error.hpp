@@ -55,8 +55,7 @@ std::string text(const Parts&... parts) {
 
 /// Throws ShapeError("WHERE: WHAT: expected E, found F") unless the two are equal.
 inline void check_size(std::string_view where, std::string_view what, Index expected, Index found) {
-  if (expected != found)
-    throw ShapeError(detail::text(where, ": ", what, ": expected ", expected, ", found ", found));
+  if (expected != found) throw ShapeError(detail::text(where, ": ", what, ": expected ", expected, ", found ", found));
 }
 
 /// Throws ValueError unless `holds`.
@@ -70,8 +69,8 @@ template <class Vector>
 void check_finite(std::string_view where, std::string_view what, const Vector& x) {
   for (Index i = 0; i < x.size(); ++i)
     if (!std::isfinite(x[i]))
-      throw NumericalError(
-          detail::text(where, ": ", what, ": expected finite numbers, found ", x[i], " at index ", i, " of ", x.size()));
+      throw NumericalError(detail::text(where, ": ", what, ": expected finite numbers, found ", x[i], " at index ", i,
+                                        " of ", x.size()));
 }
 inline void check_finite(std::string_view where, std::string_view what, double x) {
   if (!std::isfinite(x)) throw NumericalError(detail::text(where, ": ", what, ": expected a finite number, found ", x));

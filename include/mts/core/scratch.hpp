@@ -18,7 +18,7 @@ class AlignedBuffer {
   S* reserve(Index n) {
     if (n > capacity_) {
       data_.reset();
-      data_.reset(static_cast<S*>(::operator new(static_cast<std::size_t>(n) * sizeof(S), std::align_val_t{64})));
+      data_.reset(static_cast<S*>(::operator new (static_cast<std::size_t>(n) * sizeof(S), std::align_val_t{64})));
       capacity_ = n;
     }
     return data_.get();
@@ -28,7 +28,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(S* p) const { ::operator delete(p, std::align_val_t{64}); }
+    void operator()(S* p) const { ::operator delete (p, std::align_val_t{64}); }
   };
   std::unique_ptr<S, Free> data_;
   Index capacity_ = 0;

@@ -49,9 +49,7 @@ struct Samples {
   std::vector<int> labels;
   std::vector<int> groups;
 
-  Index size() const {
-    return static_cast<Index>(std::max({ids.size(), labels.size(), groups.size()}));
-  }
+  Index size() const { return static_cast<Index>(std::max({ids.size(), labels.size(), groups.size()})); }
 };
 
 }  // namespace mts

@@ -1,0 +1,74 @@
+#pragma once
+/// \file
+/// Training without selection, through the same linearisation, optimiser and report as with it: p_i = c_i/sum c.
+
+#include <cmath>
+#include <utility>
+
+#include "mts/core/concepts.hpp"
+#include "mts/selection/prior_weights.hpp"
+#include "mts/selection/step_report.hpp"
+#include "mts/selection/weights.hpp"
+
+namespace mts {
+
+/// Owns theta and its optimiser; one call is one step of theta along J^T p. The baseline of every comparison.
+template <class M, class Inner>
+class UniformStep {
+  static_assert((require_model<M>(), true));
+  static_assert(Optimizer<Inner, typename M::Parameters>,
+                "mts: Optimizer, O1: add  void step(P& theta, const P& gradient)");
+
+ public:
+  using Batch = typename M::Batch;
+  using Theta = typename M::Parameters;
+
+  UniformStep(M model, Theta theta, Inner inner, PriorWeights prior = {})
+      : model_(std::move(model)),
+        theta_(std::move(theta)),
+        inner_(std::move(inner)),
+        prior_(std::move(prior)),
+        gradient_(theta_.zeros_like()) {}
+
+  /// \throws NumericalError for a loss or gradient that is not finite; theta is then as it was
+  StepReport operator()(const Batch& train, const Samples& samples) {
+    StepReport report;
+    report.step = steps_;
+    report.mode = "uniform";
+    diagnostics::PhaseTimer timer(report.seconds);
+    timer.begin("linearize");
+    const auto lin = model_.linearize(theta_, train);
+    check_finite(detail::text("step ", steps_), "loss of the training batch", lin.value());
+    timer.begin("real step");
+    prior_.fill(lin.value().size(), samples, c_);
+    z_.setZero(lin.value().size());
+    normalize(SoftmaxWeight{}, z_, c_, 0, weights_);
+    describe(weights_, 0, report);
+    report.train_loss = weights_.p.dot(lin.value());
+    lin.pullback(weights_.p, gradient_);
+    const double squared_norm = gradient_.dot(gradient_);
+    check_finite(detail::text("step ", steps_), "squared norm of the training gradient", squared_norm);
+    report.gradient_norm = std::sqrt(squared_norm);
+    inner_.step(theta_, gradient_);
+    ++steps_;
+    return report;
+  }
+
+  Index steps() const { return steps_; }
+  const M& model() const { return model_; }
+  const Theta& theta() const { return theta_; }
+  const Inner& inner() const { return inner_; }
+  const BatchWeights& weights() const { return weights_; }
+
+ private:
+  M model_;
+  Theta theta_;
+  Inner inner_;
+  PriorWeights prior_;
+  Theta gradient_;
+  Index steps_ = 0;
+  BatchWeights weights_;
+  SampleVector c_, z_;
+};
+
+}  // namespace mts
