@@ -131,7 +131,7 @@ struct WeightNet : InnerProducts {
 /// FeatureExtractor, of any context: a column of ones.
 struct Extractor {
   mts::FeatureLayout layout() const { return {{"one"}, {}}; }
-  bool reads_validation() const { return false; }
+  static constexpr bool reads_validation() { return false; }
   template <class Context>
   void extract(const Context&, mts::Rows<double> rows, std::span<std::vector<int>>) const {
     rows.setOnes();
