@@ -1,5 +1,5 @@
-// The smallest class that satisfies each rung of the ladder in mts/core/concepts.hpp: what a foreign framework has to bring, and
-// no more. Anything beyond the contract, for the tests' own use, stands under "not asked for".
+// The smallest class that satisfies each rung of the ladder in mts/core/concepts.hpp: what a foreign framework has to
+// bring, and no more. Anything beyond the contract, for the tests' own use, stands under "not asked for".
 #pragma once
 
 #include <numeric>

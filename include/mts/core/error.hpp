@@ -5,6 +5,7 @@
 /// a file, or the numbers of a run.
 
 #include <cmath>
+#include <concepts>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -66,13 +67,15 @@ void check_value(bool holds, std::string_view where, const Parts&... what) {
 
 /// Throws NumericalError that names the first entry which is not finite.
 template <class Vector>
+  requires requires(const Vector& x) { x.size(); }
 void check_finite(std::string_view where, std::string_view what, const Vector& x) {
   for (Index i = 0; i < x.size(); ++i)
     if (!std::isfinite(x[i]))
       throw NumericalError(detail::text(where, ": ", what, ": expected finite numbers, found ", x[i], " at index ", i,
                                         " of ", x.size()));
 }
-inline void check_finite(std::string_view where, std::string_view what, double x) {
+template <std::floating_point S>
+void check_finite(std::string_view where, std::string_view what, S x) {
   if (!std::isfinite(x)) throw NumericalError(detail::text(where, ": ", what, ": expected a finite number, found ", x));
 }
 

@@ -11,6 +11,7 @@
 #include <limits>
 #include <numbers>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "mts/core/error.hpp"
@@ -107,8 +108,9 @@ class RandomStream {
       if (static_cast<std::uint64_t>(product) >= threshold) return static_cast<std::uint64_t>(product >> 64);
     }
   }
-  /// A random permutation of {0, ..., n-1} (Fisher and Yates).
+  /// A random permutation of {0, ..., n-1} (Fisher and Yates). \throws ValueError if n < 0
   std::vector<Index> permutation(Index n) {
+    check_value(n >= 0, "RandomStream::permutation", "n must not be negative, found ", n);
     std::vector<Index> p(static_cast<std::size_t>(n));
     for (Index i = 0; i < n; ++i) p[static_cast<std::size_t>(i)] = i;
     for (std::size_t i = p.size(); i > 1; --i) std::swap(p[i - 1], p[below(i)]);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "mts/core/types.hpp"
 
@@ -15,10 +16,21 @@ namespace mts::detail {
 template <class S>
 class AlignedBuffer {
  public:
+  AlignedBuffer() = default;
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::move(other.data_)), capacity_(std::exchange(other.capacity_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    capacity_ = std::exchange(other.capacity_, 0);
+    return *this;
+  }
+
+  /// At least n entries, uninitialised.
   S* reserve(Index n) {
     if (n > capacity_) {
       data_.reset();
-      data_.reset(static_cast<S*>(::operator new (static_cast<std::size_t>(n) * sizeof(S), std::align_val_t{64})));
+      capacity_ = 0;
+      data_.reset(static_cast<S*>(::operator new(static_cast<std::size_t>(n) * sizeof(S), std::align_val_t{64})));
       capacity_ = n;
     }
     return data_.get();
@@ -28,7 +40,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(S* p) const { ::operator delete (p, std::align_val_t{64}); }
+    void operator()(S* p) const { ::operator delete(p, std::align_val_t{64}); }
   };
   std::unique_ptr<S, Free> data_;
   Index capacity_ = 0;
