@@ -71,19 +71,19 @@ concept ElementwiseParameterVector = ParameterVector<P> && requires(P& x, P& y, 
 /// SparseParameterVector: one of which chosen entries can be visited (a tabular weight net's step does).
 ///  SP1  an ElementwiseParameterVector with `x.transform_at(entries, make, y...)`.
 template <class P>
-concept SparseParameterVector = ElementwiseParameterVector<P> &&
-    requires(P& x, P& y, const P& c, std::span<const Index> entries) {
-  x.transform_at(entries, detail::AnyElementwise{}, y, c);
-};
+concept SparseParameterVector =
+    ElementwiseParameterVector<P> && requires(P& x, P& y, const P& c, std::span<const Index> entries) {
+      x.transform_at(entries, detail::AnyElementwise{}, y, c);
+    };
 
 /// SerializableParameterVector: one that can be written and read back, bit for bit (checkpoints).
 ///  SR1  a ParameterVector with `x.save(ostream)` and `x.load(istream)`; load refuses what does not fit.
 template <class P>
-concept SerializableParameterVector = ParameterVector<P> &&
-    requires(P& x, const P& c, std::istream& i, std::ostream& o) {
-  c.save(o);
-  x.load(i);
-};
+concept SerializableParameterVector =
+    ParameterVector<P> && requires(P& x, const P& c, std::istream& i, std::ostream& o) {
+      c.save(o);
+      x.load(i);
+    };
 
 // -------------------------------------------------------------------------------------- values and linearisations
 
@@ -108,30 +108,25 @@ concept ClassifierForward = Forward<F> && requires(const F& f) {
 ///  L1  a Forward.
 ///  L2  `lin.pullback(u, out)`: out <- J^T u. Any number of times, with any u of length N.
 template <class L, class P>
-concept Linearization = Forward<L> && requires(const L& lin, const SampleVector& u, P& out) {
-  lin.pullback(u, out);
-};
+concept Linearization = Forward<L> && requires(const L& lin, const SampleVector& u, P& out) { lin.pullback(u, out); };
 
 /// PushforwardLinearization: one with forward mode.
 ///  PL1  a Linearization with `lin.pushforward(v, out)`: out <- J v.
 template <class L, class P>
-concept PushforwardLinearization = Linearization<L, P> && requires(const L& lin, const P& v, SampleVector& out) {
-  lin.pushforward(v, out);
-};
+concept PushforwardLinearization =
+    Linearization<L, P> && requires(const L& lin, const P& v, SampleVector& out) { lin.pushforward(v, out); };
 
 /// PerSampleDotLinearization: one whose samples do not mix, so that row i of J is the gradient of sample i alone.
 ///  PD1  a Linearization with `lin.per_sample_dot(v, out)`: out_i <- <grad l_i, v>, from the kept deltas.
 template <class L, class P>
-concept PerSampleDotLinearization = Linearization<L, P> && requires(const L& lin, const P& v, SampleVector& out) {
-  lin.per_sample_dot(v, out);
-};
+concept PerSampleDotLinearization =
+    Linearization<L, P> && requires(const L& lin, const P& v, SampleVector& out) { lin.per_sample_dot(v, out); };
 
 /// PerSampleNormLinearization: one that knows the length of each sample's gradient.
 ///  PN1  a Linearization with `lin.per_sample_squared_norm(out)`: out_i <- |grad l_i|^2.
 template <class L, class P>
-concept PerSampleNormLinearization = Linearization<L, P> && requires(const L& lin, SampleVector& out) {
-  lin.per_sample_squared_norm(out);
-};
+concept PerSampleNormLinearization =
+    Linearization<L, P> && requires(const L& lin, SampleVector& out) { lin.per_sample_squared_norm(out); };
 
 // ------------------------------------------------------------------------------------------------------------ maps
 
@@ -142,35 +137,29 @@ concept PerSampleNormLinearization = Linearization<L, P> && requires(const L& li
 ///  DM4  `m.linearize(theta, input)` -> a Linearization. theta and input must outlive it, unchanged.
 ///  Const calls are thread-safe.
 template <class M, class Input>
-concept DifferentiableMap = requires {
-  typename M::Scalar;
-  typename M::Parameters;
-}
-&&ParameterVector<typename M::Parameters>&& requires(const M& m, const typename M::Parameters& theta,
-                                                     const Input& input, RandomStream stream) {
-  { m.initialize(stream) } -> std::same_as<typename M::Parameters>;
-  { m.forward(theta, input) } -> Forward;
-  { m.linearize(theta, input) } -> Linearization<typename M::Parameters>;
-};
+concept DifferentiableMap =
+    requires {
+      typename M::Scalar;
+      typename M::Parameters;
+    } && ParameterVector<typename M::Parameters> &&
+    requires(const M& m, const typename M::Parameters& theta, const Input& input, RandomStream stream) {
+      { m.initialize(stream) } -> std::same_as<typename M::Parameters>;
+      { m.forward(theta, input) } -> Forward;
+      { m.linearize(theta, input) } -> Linearization<typename M::Parameters>;
+    };
 
 /// Model: a DifferentiableMap from parameters to per-sample losses over batches of its own kind.
 ///  M1  `M::Batch`; N is the length of the value.
 ///  M2  a DifferentiableMap over it.
 template <class M>
-concept Model = requires {
-  typename M::Batch;
-}
-&&DifferentiableMap<M, typename M::Batch>;
+concept Model = requires { typename M::Batch; } && DifferentiableMap<M, typename M::Batch>;
 
 /// WeightNet: a DifferentiableMap from parameters to per-sample logits z over feature batches.
 ///  W1  `W::Features` (the FeatureBatch it takes).
 ///  W2  a DifferentiableMap over it.
 ///  A weight net of whose parameters a batch moves only a few may add `active(features)` -> span of Index.
 template <class W>
-concept WeightNet = requires {
-  typename W::Features;
-}
-&&DifferentiableMap<W, typename W::Features>;
+concept WeightNet = requires { typename W::Features; } && DifferentiableMap<W, typename W::Features>;
 
 template <class M>
 using LinearizationOf = decltype(std::declval<const M&>().linearize(std::declval<const typename M::Parameters&>(),
@@ -184,9 +173,7 @@ using ForwardOf = decltype(std::declval<const M&>().forward(std::declval<const t
 /// Optimizer: moves parameters along a gradient.
 ///  O1  `o.step(theta, gradient)`: theta <- theta - step_of(gradient); advances the optimiser's state.
 template <class O, class P>
-concept Optimizer = requires(O& o, P& theta, const P& gradient) {
-  o.step(theta, gradient);
-};
+concept Optimizer = requires(O& o, P& theta, const P& gradient) { o.step(theta, gradient); };
 
 /// InnerOptimizer: one that a hypergradient can pass through.
 ///  IO1  an Optimizer.
@@ -209,13 +196,12 @@ concept InnerOptimizer = Optimizer<O, P> && requires(const O& o, const P& theta,
 ///  FE3  `E::reads_validation()` -> bool, static constexpr: whether it looks at `context.validation`; where nothing does, the
 ///       training step spares the forward and `context.validation` is a `NoValidation`.
 template <class E, class Context>
-concept FeatureExtractor = requires(const E& e, const Context& context, Rows<double> rows,
-                                    std::span<std::vector<int>> columns) {
-  { e.layout() } -> std::convertible_to<FeatureLayout>;
-  requires std::convertible_to < std::bool_constant<E::reads_validation()>,
-  bool > ;
-  e.extract(context, rows, columns);
-};
+concept FeatureExtractor =
+    requires(const E& e, const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) {
+      { e.layout() } -> std::convertible_to<FeatureLayout>;
+      requires std::convertible_to<std::bool_constant<E::reads_validation()>, bool>;
+      e.extract(context, rows, columns);
+    };
 
 // -------------------------------------------------------------------------------------------------- words for errors
 
@@ -225,31 +211,26 @@ consteval void require_parameter_vector() {
   static_assert(
       requires(const P& c) {
         { c.clone() } -> std::same_as<P>;
-      },
-      "mts: ParameterVector, PV2: add  P clone() const  (a deep copy)");
+      }, "mts: ParameterVector, PV2: add  P clone() const  (a deep copy)");
   static_assert(
       requires(const P& c) {
         { c.zeros_like() } -> std::same_as<P>;
-      },
-      "mts: ParameterVector, PV3: add  P zeros_like() const");
+      }, "mts: ParameterVector, PV3: add  P zeros_like() const");
   static_assert(
       requires(const P& c, P& x) { c.copy_into(x); }, "mts: ParameterVector, PV4: add  void copy_into(P& other) const");
   static_assert(
       requires(const P& c) {
         { c.dot(c) } -> std::convertible_to<double>;
-      },
-      "mts: ParameterVector, PV5: add  double dot(const P&) const");
+      }, "mts: ParameterVector, PV5: add  double dot(const P&) const");
   static_assert(
-      requires(P & x, const P& c) {
+      requires(P& x, const P& c) {
         x.axpy(1.0, c);
         x.scale(1.0);
-      },
-      "mts: ParameterVector, PV6: add  void axpy(double, const P&)  and  void scale(double)");
+      }, "mts: ParameterVector, PV6: add  void axpy(double, const P&)  and  void scale(double)");
   static_assert(
       requires(const P& c) {
         { c.size() } -> std::convertible_to<Index>;
-      },
-      "mts: ParameterVector, PV7: add  Index size() const");
+      }, "mts: ParameterVector, PV7: add  Index size() const");
 }
 
 template <class P>
@@ -266,16 +247,14 @@ consteval void require_differentiable_map() {
       requires {
         typename M::Scalar;
         typename M::Parameters;
-      },
-      "mts: DM1: add the types Scalar and Parameters");
+      }, "mts: DM1: add the types Scalar and Parameters");
   if constexpr (requires { typename M::Parameters; }) {
     using P = typename M::Parameters;
     require_parameter_vector<P>();
     static_assert(
         requires(const M& m, RandomStream s) {
           { m.initialize(s) } -> std::same_as<P>;
-        },
-        "mts: DM2: add  Parameters initialize(RandomStream) const");
+        }, "mts: DM2: add  Parameters initialize(RandomStream) const");
     static_assert(
         requires(const M& m, const P& t, const Input& x) {
           { m.forward(t, x) } -> Forward;
