@@ -70,7 +70,7 @@ inline std::string gzip(std::string_view bytes) {
   z.next_out = reinterpret_cast<Bytef*>(out.data());
   z.avail_out = static_cast<uInt>(out.size());
   const int status = deflate(&z, Z_FINISH);
-  out.resize(out.size() - z.avail_out);
+  out.resize(z.total_out);
   deflateEnd(&z);
   if (status != Z_STREAM_END) throw DataError("gzip: zlib could not compress the bytes");
   return out;
