@@ -1,4 +1,4 @@
-# cmake -D COMPILER=... -D INCLUDES=a|b -D SOURCE=x.cpp -P compile_fail.cmake
+# cmake -D COMPILER=... -D FLAGS=a|b|c -D PRECOMPILED=x.hxx -D SOURCE=x.cpp -P compile_fail.cmake
 file(STRINGS ${SOURCE} expected REGEX "^// expect: ")
 file(STRINGS ${SOURCE} expects_success REGEX "^// expect-success")
 list(TRANSFORM expected REPLACE "^// expect: *" "")
@@ -6,11 +6,9 @@ if(NOT expected AND NOT expects_success)
   message(FATAL_ERROR "${SOURCE} has neither an `// expect: words` line nor `// expect-success`")
 endif()
 
-string(REPLACE "|" ";" includes "${INCLUDES}")
-list(REMOVE_DUPLICATES includes)
-list(TRANSFORM includes PREPEND "-I")
+string(REPLACE "|" ";" flags "${FLAGS}")
 set(ENV{LC_ALL} C)
-execute_process(COMMAND ${COMPILER} -std=c++20 -fsyntax-only -w ${includes} ${SOURCE}
+execute_process(COMMAND ${COMPILER} ${flags} -w -fsyntax-only -include ${PRECOMPILED} ${SOURCE}
                 RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
 
 if(expects_success)
