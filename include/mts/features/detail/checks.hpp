@@ -1,0 +1,69 @@
+#pragma once
+/// \file
+/// What every extractor checks, and how it says so.
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mts/core/concepts.hpp"
+#include "mts/core/feature_context.hpp"
+
+namespace mts::features::detail {
+
+/// Refuses, in words, a forward that shows no embeddings.
+template <class F>
+consteval void require_classifier_forward() {
+  static_assert(
+      ClassifierForward<F>,
+      "mts: ClassifierForward, CF1: this feature is made of embeddings and asks for a linearisation and a forward "
+      "that show them: add  logits() (N x C)  and  embeddings() (N x E)  to both, or leave the feature out");
+}
+
+/// The number N of samples that a context is about, and that everything which is said of them has N entries.
+/// \throws ShapeError
+template <class Context>
+Index sample_count(std::string_view where, const Context& context) {
+  const Samples& s = context.samples;
+  Index n = s.size();
+  if constexpr (Forward<std::remove_cvref_t<decltype(context.train)>>) n = context.train.value().size();
+  const auto check = [&](std::string_view what, std::size_t found) {
+    if (found != 0) check_size(where, what, n, static_cast<Index>(found));
+  };
+  check("samples.ids", s.ids.size());
+  check("samples.labels", s.labels.size());
+  check("samples.groups", s.groups.size());
+  return n;
+}
+
+/// Throws NumericalError that names the first sample with a value that is not finite, and the column.
+/// \param scalar  the type whose range counts
+template <class Scalar = double>
+void check_columns_finite(std::string_view where, const std::vector<std::string>& names, const Rows<double>& rows,
+                          const Samples& samples) {
+  for (Index i = 0; i < rows.rows(); ++i)
+    for (Index d = 0; d < rows.cols(); ++d)
+      if (!std::isfinite(static_cast<Scalar>(rows(i, d)))) {
+        const auto k = static_cast<std::size_t>(i);
+        throw NumericalError(
+            mts::detail::text(where, ": feature ", names[static_cast<std::size_t>(d)], " of sample ", i,
+                              k < samples.ids.size() ? mts::detail::text(" (id ", samples.ids[k], ")") : std::string(),
+                              ": expected a finite number, found ", rows(i, d)));
+      }
+}
+
+/// column <- values, of which each must be in {0, ..., cardinality-1}. \throws ShapeError, ValueError
+inline void copy_categorical(std::string_view where, std::string_view what, const std::vector<int>& values,
+                             int cardinality, std::span<std::vector<int>> columns) {
+  check_size(where, "number of columns", 1, static_cast<Index>(columns.size()));
+  check_size(where, what, static_cast<Index>(columns[0].size()), static_cast<Index>(values.size()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    check_value(values[i] >= 0 && values[i] < cardinality, where, what, " of sample ", i, ": expected 0 to ",
+                cardinality - 1, ", found ", values[i]);
+    columns[0][i] = values[i];
+  }
+}
+
+}  // namespace mts::features::detail

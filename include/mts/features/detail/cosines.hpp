@@ -1,0 +1,106 @@
+#pragma once
+/// \file
+/// Cosines between rows of two matrices: the k largest of each row, in tiles, never a matrix of all of them.
+
+#include <Eigen/Core>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string_view>
+
+#include "mts/core/error.hpp"
+#include "mts/core/parallel.hpp"
+
+namespace mts::features::detail {
+
+/// Rows of any matrix expression: no copy where it has rows in memory, an evaluated one else. The expression must outlive it.
+template <class S>
+using RowsRef = Eigen::Ref<const RowMatrix<S>, 0, Eigen::OuterStride<>>;
+
+/// out_i <- 1/max(|x_i|, epsilon). \throws NumericalError that names the first row whose length is not finite
+template <class S>
+void inverse_lengths(std::string_view where, std::string_view what, const RowsRef<S>& x, double epsilon, S* out) {
+  parallel_tiles(x.rows(), 256, [&](Index, Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) out[i] = x.row(i).squaredNorm();
+  });
+  for (Index i = 0; i < x.rows(); ++i) {
+    // Where both |a|^2 and |b|^2 are finite in S, so is <a, b>, and every partial sum of it.
+    if (!std::isfinite(out[i]))
+      throw NumericalError(
+          mts::detail::text(where, ": ", what, " of sample ", i,
+                            ": expected finite entries of a length that can be squared, found length^2 ", out[i]));
+    out[i] = S{1} / std::max(std::sqrt(out[i]), static_cast<S>(epsilon));
+  }
+}
+
+/// For each row a_i of a (N x E): the k largest cos(a_i, b_j) over the rows b_j of b (M x E), descending.
+///
+/// \param inverse_a, inverse_b  N and M numbers 1/|a_i|, 1/|b_j| (`inverse_lengths`)
+/// \param self  N numbers: the j that is a_i itself and does not count, or -1; empty for none
+/// \param out   N x k. Where fewer than k rows of b count, the smallest that does fills the rest; where none does, -infinity
+/// \param neighbours  N x k row-major, or null: which j each is (of equal cosines the first; -1 where filled up)
+/// Cost: one product N x E x M in blocks of 64 x 64, a scan of each block, an insertion where one is among the k best; N
+/// in parallel. Allocates nothing. The same bits for any number of threads.
+template <class S>
+void nearest_cosines(const RowsRef<S>& a, const S* inverse_a, const RowsRef<S>& b, const S* inverse_b,
+                     std::span<const Index> self, Rows<double> out, Index* neighbours = nullptr) {
+  constexpr Index tile = 64;    // a block's operands stay within what Eigen packs on the stack,
+  constexpr Index depth = 256;  // 64 x 256 doubles each
+  const Index k = out.cols();
+  parallel_tiles(a.rows(), tile, [&](Index, Index begin, Index end) {
+    Eigen::Matrix<S, tile, tile, Eigen::RowMajor> block;
+    const Index n = end - begin;
+    out.middleRows(begin, n).setConstant(-std::numeric_limits<double>::infinity());
+    if (neighbours) std::fill(neighbours + begin * k, neighbours + end * k, Index{-1});
+    for (Index j0 = 0; j0 < b.rows(); j0 += tile) {
+      const Index m = std::min(tile, b.rows() - j0);
+      auto c = block.topLeftCorner(n, m);
+      c.setZero();
+      for (Index e = 0; e < a.cols(); e += depth) {
+        const Index d = std::min(depth, a.cols() - e);
+        c.noalias() += a.block(begin, e, n, d) * b.block(j0, e, m, d).transpose();
+      }
+      const Eigen::Map<const Eigen::Array<S, 1, Eigen::Dynamic>> scale(inverse_b + j0, m);
+      for (Index i = begin; i < end; ++i) {
+        auto row = block.row(i - begin).head(m).array();
+        row *= scale;  // 1/|a_i| does not change the order
+        double& worst = out(i, k - 1);
+        if (!(static_cast<double>(row.maxCoeff()) > worst)) continue;
+        const Index own = self.empty() ? -1 : self[static_cast<std::size_t>(i)];
+        for (Index j = 0; j < m; ++j) {
+          const auto value = static_cast<double>(row[j]);
+          if (!(value > worst) || j0 + j == own) continue;
+          Index at = k - 1;
+          for (; at > 0 && out(i, at - 1) < value; --at) {
+            out(i, at) = out(i, at - 1);
+            if (neighbours) neighbours[i * k + at] = neighbours[i * k + at - 1];
+          }
+          out(i, at) = value;
+          if (neighbours) neighbours[i * k + at] = j0 + j;
+        }
+      }
+    }
+    for (Index i = begin; i < end; ++i)
+      for (Index r = 0; r < k; ++r) {
+        double& value = out(i, r);
+        if (r > 0 && std::isinf(value))
+          value = out(i, r - 1);
+        else if (!std::isinf(value))
+          value = std::clamp(value * static_cast<double>(inverse_a[i]), -1.0, 1.0);
+      }
+  });
+}
+
+/// out_i <- cos(a_i, centre), in double; 0 where either is shorter than epsilon (its length then counts as epsilon).
+template <class S>
+void cosines_to(const RowsRef<S>& a, const Eigen::RowVectorXd& centre, double epsilon, Rows<double> out) {
+  const double inverse = 1 / std::max(centre.norm(), epsilon);
+  parallel_tiles(a.rows(), 64, [&](Index, Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const auto row = a.row(i).template cast<double>();
+      out(i, 0) = std::clamp(row.dot(centre) * inverse / std::max(row.norm(), epsilon), -1.0, 1.0);
+    }
+  });
+}
+
+}  // namespace mts::features::detail

@@ -1,0 +1,55 @@
+#pragma once
+/// \file
+/// `PoolTable`: what an offline feature knows, one row for each sample of the pool.
+
+#include <string>
+#include <utility>
+
+#include "mts/features/detail/checks.hpp"
+
+namespace mts::features {
+
+/// One row of D numbers for each sample of a pool, found by `samples.ids`. Offline extractors hold one: `fit` fills it, once,
+/// and `extract` looks up. Const calls are thread-safe.
+class PoolTable {
+ public:
+  /// \param owner  the feature's name, for messages
+  explicit PoolTable(std::string owner) : owner_(std::move(owner)) {}
+
+  bool fitted() const { return values_.rows() > 0; }
+  /// Pool size x D. \throws ValueError if there is none yet
+  const RowMatrix<double>& values() const {
+    check_value(fitted(), owner_, "not fitted: call fit on the pool before features are extracted");
+    return values_;
+  }
+  /// Takes the place of what was there. \throws NumericalError that names the first value which is not finite
+  void assign(RowMatrix<double> values) {
+    for (Index i = 0; i < values.rows(); ++i)
+      for (Index d = 0; d < values.cols(); ++d)
+        if (!std::isfinite(values(i, d)))
+          throw NumericalError(mts::detail::text(owner_, ": fit: value of sample ", i, ", column ", d,
+                                                 ": expected a finite number, found ", values(i, d)));
+    values_ = std::move(values);
+  }
+  /// rows (N x D) <- the rows of `samples.ids`.
+  /// \throws ValueError if not fitted, if the ids are absent, or if one is not of the pool; ShapeError
+  void look_up(const Samples& samples, Rows<double> rows) const {
+    const auto& table = values();
+    check_value(!samples.ids.empty() || rows.rows() == 0, owner_,
+                "needs the samples' places in the pool (samples.ids), found none");
+    check_size(owner_, "samples.ids", rows.rows(), static_cast<Index>(samples.ids.size()));
+    check_size(owner_, "columns", table.cols(), rows.cols());
+    for (Index i = 0; i < rows.rows(); ++i) {
+      const Index id = samples.ids[static_cast<std::size_t>(i)];
+      check_value(id >= 0 && id < table.rows(), owner_, "id of sample ", i, ": expected 0 to ", table.rows() - 1,
+                  " (the pool it was fitted on), found ", id);
+      rows.row(i) = table.row(id);
+    }
+  }
+
+ private:
+  std::string owner_;
+  RowMatrix<double> values_;
+};
+
+}  // namespace mts::features
