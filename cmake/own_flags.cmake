@@ -54,3 +54,9 @@ if(MTS_WITH_LIBTORCH STREQUAL "ON" AND NOT MTS_LIBTORCH_FOUND)
   message(FATAL_ERROR "MTS_WITH_LIBTORCH is ON, but LibTorch was not found (or the build is not plain g++)")
 endif()
 message(STATUS "mts: arch '${MTS_ARCH}', sanitizers '${MTS_SANITIZE}', LibTorch ${MTS_LIBTORCH_FOUND}")
+
+# Instances that tests and lab share, compiled once. Link the library and include "instances.hpp" (best precompiled).
+add_library(mts_own_instances STATIC EXCLUDE_FROM_ALL
+  ${PROJECT_SOURCE_DIR}/cmake/instances/instances_float.cpp ${PROJECT_SOURCE_DIR}/cmake/instances/instances_double.cpp)
+target_include_directories(mts_own_instances PUBLIC ${PROJECT_SOURCE_DIR}/cmake/instances)
+target_link_libraries(mts_own_instances PUBLIC mts PRIVATE mts_own_flags)

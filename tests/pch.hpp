@@ -1,4 +1,5 @@
-// Precompiled for all test programs: what is slow to parse and never ours. It must not include any mts header.
+// Precompiled for all test programs: what is slow to parse, and the instances that are compiled once for all of them. (That
+// every mts header includes what it needs is shown by compiling each alone.)
 #pragma once
 
 #include <doctest/doctest.h>
@@ -27,3 +28,5 @@
 #include <xtensor/xarray.hpp>
 #include <xtensor/xtensor.hpp>
 #include <xtensor/xview.hpp>
+
+#include "instances.hpp"

@@ -1,0 +1,4 @@
+#define MTS_COMPILES_INSTANCES
+#include "instances.hpp"
+
+MTS_INSTANCES(template, float)
