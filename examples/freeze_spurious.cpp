@@ -1,0 +1,300 @@
+// The study after which the benchmark `spurious` was frozen (docs/benchmarks.md). It trains a plain classifier on everything, on
+// the real images alone, on what helps by construction (oracle), and on what static filters keep, over construction
+// seeds 900 to 909, and checks what is required of the benchmark. No learned selection method takes part.
+//
+//   freeze_spurious --study    the study, some 5 minutes on two cores
+//   freeze_spurious            a short run of all its parts on a tiny version, to see that they work
+#include <mts/data/spurious.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <mts/nn/mlp.hpp>
+#include <mts/optim/sgd.hpp>
+
+namespace {
+
+using namespace mts;
+using Theta = DenseParameters<float>;
+using Ids = std::vector<Index>;
+using Scores = std::vector<double>;  // of each sample of the pool, high = keep
+using Place = std::size_t;
+
+// ------------------------------------------------------------------------------------------------- plain training
+
+struct Training {
+  Index steps = 600, batch = 128;
+};
+
+Theta train(const nn::Classifier<float>& model, const data::Pool& pool, const Ids& kept, std::uint64_t seed,
+            const Training& training) {
+  Theta theta = model.initialize(RandomStream(seed, "initial weights"));
+  Theta gradient = theta.zeros_like();
+  Sgd<Theta> optimizer(
+      {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .schedule = cosine(training.steps)});
+  const Index n = std::min<Index>(training.batch, static_cast<Index>(kept.size()));
+  data::EpochSampler sampler(static_cast<Index>(kept.size()), {.batch = n, .seed = seed});
+  const SampleVector mean = SampleVector::Constant(n, 1.0 / static_cast<double>(n));
+  nn::ClassificationBatch<float> batch;
+  Ids ids;
+  for (Index step = 0; step < training.steps; ++step) {
+    sampler.next(ids);
+    for (Index& i : ids) i = kept[static_cast<Place>(i)];
+    gather(pool, ids, batch);
+    model.linearize(theta, batch).pullback(mean, gradient);
+    optimizer.step(theta, gradient);
+  }
+  return theta;
+}
+
+double test_accuracy(const nn::Classifier<float>& model, const Theta& theta, const data::LabelledSet& test) {
+  nn::ClassificationBatch<float> batch;
+  gather_all(test, batch);
+  return 100 * nn::accuracy(model, theta, batch);
+}
+
+// -------------------------------------------------------------------------------------------------- static scores
+
+RowMatrix<float> directions(const RowMatrix<float>& embeddings) { return embeddings.rowwise().normalized(); }
+
+/// Mean cosine to the 3 nearest references of the own class minus to the 3 nearest of others. A sample that is itself a
+/// reference (`own_place`) is left out.
+Scores margin(const data::Pool& pool, const RowMatrix<float>& references, const std::vector<int>& labels,
+              bool own_place) {
+  const RowMatrix<float> cosines = directions(pool.embeddings) * directions(references).transpose();
+  const auto mean_of_nearest = [](std::vector<float>& c) {
+    const auto k = std::min<std::ptrdiff_t>(3, static_cast<std::ptrdiff_t>(c.size()));
+    std::partial_sort(c.begin(), c.begin() + k, c.end(), std::greater<>());
+    return std::accumulate(c.begin(), c.begin() + k, 0.0) / static_cast<double>(k);
+  };
+  Scores scores;
+  std::vector<float> same, other;
+  for (Index i = 0; i < pool.size(); ++i) {
+    same.clear();
+    other.clear();
+    for (Index j = 0; j < references.rows(); ++j)
+      if (!own_place || i != j)
+        (labels[static_cast<Place>(j)] == pool.labels[static_cast<Place>(i)] ? same : other).push_back(cosines(i, j));
+    scores.push_back(mean_of_nearest(same) - mean_of_nearest(other));
+  }
+  return scores;
+}
+
+/// The cosine-weighted share of the own label among the 5 nearest samples of the whole pool.
+Scores neighbour_agreement(const data::Pool& pool) {
+  const RowMatrix<float> e = directions(pool.embeddings);
+  Scores scores;
+  for (Index i = 0; i < pool.size(); ++i) {
+    const Eigen::VectorXf cosines = e * e.row(i).transpose();
+    Ids order;
+    for (Index j = 0; j < pool.size(); ++j)
+      if (j != i) order.push_back(j);
+    std::partial_sort(order.begin(), order.begin() + 5, order.end(),
+                      [&](Index a, Index b) { return cosines[a] > cosines[b]; });
+    double own = 0, all = 1e-8;
+    for (std::ptrdiff_t k = 0; k < 5; ++k) {
+      const double c = static_cast<double>(cosines[order[static_cast<Place>(k)]]);
+      all += c;
+      if (pool.labels[static_cast<Place>(order[static_cast<Place>(k)])] == pool.labels[static_cast<Place>(i)]) own += c;
+    }
+    scores.push_back(own / all);
+  }
+  return scores;
+}
+
+/// EL2N, | softmax(z_i) - onehot(y_i) |, under a trained classifier.
+Scores error_norm(const nn::Classifier<float>& model, const Theta& theta, const data::Pool& pool) {
+  nn::ClassificationBatch<float> batch;
+  gather_all(pool, batch);
+  const auto forward = model.forward(theta, batch);
+  Scores scores;
+  for (Index i = 0; i < pool.size(); ++i) {
+    const Eigen::VectorXd z = forward.logits().row(i).transpose().cast<double>();
+    Eigen::VectorXd p = (z.array() - z.maxCoeff()).exp();
+    p /= p.sum();
+    p[batch.labels[static_cast<Place>(i)]] -= 1;
+    scores.push_back(p.norm());
+  }
+  return scores;
+}
+
+/// All real samples, and of the edits of each class the share with the highest scores.
+Ids filter(const data::Pool& pool, const Scores& scores, double share, int classes) {
+  Ids kept;
+  for (int y = 0; y < classes; ++y) {
+    Ids edits;
+    for (Index i = 0; i < pool.size(); ++i)
+      if (pool.labels[static_cast<Place>(i)] == y)
+        (pool.groups[static_cast<Place>(i)] == data::real_group ? kept : edits).push_back(i);
+    std::stable_sort(edits.begin(), edits.end(),
+                     [&](Index a, Index b) { return scores[static_cast<Place>(a)] > scores[static_cast<Place>(b)]; });
+    const auto n = static_cast<std::ptrdiff_t>(std::lround(share * static_cast<double>(edits.size())));
+    kept.insert(kept.end(), edits.begin(), edits.begin() + n);
+  }
+  std::sort(kept.begin(), kept.end());
+  return kept;
+}
+
+// ------------------------------------------------------------------------------------------------------ the study
+
+constexpr double shares[] = {.3, .4, .5, .6, .75, .9};
+const std::string whole = "no selection", real = "real only", oracle = "oracle (real + good)";
+
+/// Test accuracy in % of each training, by its name, for one seed.
+std::map<std::string, double> study(const data::Problem& problem, std::uint64_t seed, const Training& training) {
+  const data::Pool& pool = problem.pool;
+  const auto model = nn::mlp<float>({pool.inputs.cols(), 128, problem.classes});
+  std::map<std::string, double> accuracy;
+  const auto run = [&](const std::string& name, const Ids& kept) {
+    Theta theta = train(model, pool, kept, seed, training);
+    accuracy[name] = test_accuracy(model, theta, problem.test);
+    return theta;
+  };
+  const auto where = [&](auto&& holds) {
+    Ids ids;
+    for (Index i = 0; i < pool.size(); ++i)
+      if (holds(pool.kinds[static_cast<Place>(i)], pool.labels[static_cast<Place>(i)] % 2 == 0)) ids.push_back(i);
+    return ids;
+  };
+  using data::Kind;
+  const Theta trained = run(whole, where([](Kind, bool) { return true; }));
+  run(real, where([](Kind k, bool) { return k == Kind::real; }));
+  run(oracle, where([](Kind k, bool) { return data::helps(k); }));
+  run("all but content edits", where([](Kind k, bool) { return k != Kind::content; }));
+  run("all but unchanged edits", where([](Kind k, bool) { return k != Kind::unchanged; }));
+  run("oracle + unchanged of even classes",
+      where([](Kind k, bool even) { return data::helps(k) || (k == Kind::unchanged && even); }));
+  run("oracle + unchanged of odd classes",
+      where([](Kind k, bool even) { return data::helps(k) || (k == Kind::unchanged && !even); }));
+
+  const Index reals = static_cast<Index>(std::count(pool.groups.begin(), pool.groups.end(), data::real_group));
+  const Scores high = error_norm(model, trained, pool);
+  Scores low = high;
+  for (double& s : low) s = -s;
+  const std::map<std::string, Scores> filters{
+      {"EL2N, low first", low},
+      {"EL2N, high first", high},
+      {"kNN agreement", neighbour_agreement(pool)},
+      {"real margin", margin(pool, pool.embeddings.topRows(reals), pool.labels, true)},
+      {"validation margin", margin(pool, problem.validation.embeddings, problem.validation.labels, false)}};
+  for (const auto& [name, scores] : filters)
+    for (const double share : shares) {
+      char words[80];
+      std::snprintf(words, sizeof words, "filter: %s, keep %.2f", name.c_str(), share);
+      run(words, filter(pool, scores, share, problem.classes));
+    }
+  return accuracy;
+}
+
+struct Moments {
+  double mean = 0, deviation = 0;
+};
+Moments moments(const std::vector<double>& x) {
+  Moments m;
+  for (const double v : x) m.mean += v / static_cast<double>(x.size());
+  for (const double v : x) m.deviation += (v - m.mean) * (v - m.mean);
+  m.deviation = x.size() > 1 ? std::sqrt(m.deviation / static_cast<double>(x.size() - 1)) : 0;
+  return m;
+}
+
+/// Prints a table (mean +- standard deviation over seeds; differences are paired) and says whether the requirements hold.
+bool report(const std::vector<std::map<std::string, double>>& results) {
+  const auto column = [&](const std::string& name, const std::string& minus) {
+    std::vector<double> x;
+    for (const auto& r : results) x.push_back(r.at(name) - (minus.empty() ? 0 : r.at(minus)));
+    return moments(x);
+  };
+  const auto line = [&](const std::string& name) {
+    const Moments a = column(name, ""), d = column(oracle, name);
+    std::printf("| %s | %.1f +- %.1f | %.1f +- %.1f |\n", name.c_str(), a.mean, a.deviation, d.mean, d.deviation);
+  };
+  std::printf("| trained on | test accuracy, %% | oracle minus it |\n|---|---|---|\n");
+  std::map<std::string, std::string> best;  // of each filter
+  for (const std::string& name : {whole, real, oracle}) line(name);
+  for (const auto& [name, accuracy] : results.front()) {
+    if (name.rfind("filter", 0) == 0) {
+      std::string& b = best[name.substr(0, name.find(", keep"))];
+      if (b.empty() || column(name, "").mean > column(b, "").mean) b = name;
+    } else if (name != whole && name != real && name != oracle) {
+      line(name);
+    }
+  }
+  double best_mean = 0;
+  for (const auto& [filter_name, name] : best) {
+    line(name);
+    best_mean = std::max(best_mean, column(name, "").mean);
+  }
+  std::printf("\nAll keep shares:");
+  for (const double share : shares) std::printf(" %.2f", share);
+  for (const auto& [filter_name, unused] : best) {
+    std::printf("\n  %-26s", filter_name.c_str());
+    for (const auto& [name, accuracy] : results.front())
+      if (name.rfind(filter_name, 0) == 0) std::printf(" %.1f", column(name, "").mean);
+  }
+  const double top = column(oracle, "").mean, none = column(whole, "").mean, alone = column(real, "").mean;
+  std::printf("\n\n");
+  bool all = true;
+  const auto require = [&](const char* what, bool holds) {
+    std::printf("%s: %s\n", what, holds ? "holds" : "FAILS");
+    all = all && holds;
+  };
+  require("headroom (oracle - no selection) between 8 and 16 points", top - none >= 8 && top - none <= 16);
+  require("real only below no selection", alone < none);
+  require("best static filter at least 5 points below the oracle", top - best_mean >= 5);
+  return all;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const bool full = argc == 2 && std::string(argv[1]) == "--study";
+  if (argc > 1 && !full) {
+    std::fprintf(stderr, "usage: freeze_spurious [--study]\n");
+    return 2;
+  }
+  const data::ImageData images = data::fashion_mnist();
+  data::SpuriousOptions options;
+  Training training;
+  Index seeds = 10;
+  data::GeneratorCache cache;
+  cache.note = [](std::string_view words) {
+    std::fprintf(stderr, "%.*s\n", static_cast<int>(words.size()), words.data());
+  };
+  if (!full) {
+    options.real_per_class = 10;
+    options.tuning = options.test = 160;
+    training = {.steps = 20, .batch = 32};
+    seeds = 2;
+  }
+  const auto results = [&] {
+    std::vector<std::map<std::string, double>> r(static_cast<Place>(seeds));
+    const auto study_with = [&](const data::Generator& generator, const data::Generator& embedding) {
+      parallel_tasks(seeds, [&](Index k) {
+        const auto seed = 900 + static_cast<std::uint64_t>(k);
+        r[static_cast<Place>(k)] = study(data::spurious(images, generator, embedding, seed, options), seed, training);
+        std::fprintf(stderr, "seed %d done\n", static_cast<int>(seed));
+      });
+    };
+    if (full) {
+      const auto models = data::spurious_models(images, cache);
+      study_with(models.generator, models.embedding);
+    } else {
+      data::GeneratorOptions untrained = data::spurious_model_options(images);
+      untrained.epochs = 0;
+      const auto model = data::train_generator(data::web_images(images), untrained);
+      study_with(model, model);
+    }
+    return r;
+  }();
+  const bool holds = report(results);
+  return full && !holds ? 1 : 0;
+} catch (const mts::Error& error) {
+  std::fprintf(stderr, "freeze_spurious: %s\n", error.what());
+  return 1;
+}
