@@ -171,9 +171,11 @@ TEST_CASE("below(n) is uniform on {0, ..., n-1}") {
   double chi2 = 0;
   for (const int c : count) chi2 += (c - n / 7.0) * (c - n / 7.0) / (n / 7.0);
   CHECK(chi2 <= 6 + 5 * std::sqrt(12.0));  // 6 degrees of freedom: mean 6, variance 12
-  // Where a plain modulus would be far off: n = 3/4 of 2^64, and the lower half has probability 2/3.
+  // Where a plain modulus would be far off: n = 3/4 of 2^64, and the lower half has probability 2/3. Without rejection,
+  // every third number would come up twice as often.
   const std::uint64_t large = 3ull << 62;
   check_mean([&] { return s.below(large) < (1ull << 63) ? 1.0 : 0.0; }, 2.0 / 3, 2.0 / 9);
+  check_mean([&] { return s.below(large) % 3 == 0 ? 1.0 : 0.0; }, 1.0 / 3, 2.0 / 9);
   for (int k = 0; k < 1000; ++k)
     if (s.below(large) >= large) FAIL("below(n) gave n or more");
 }
