@@ -86,6 +86,10 @@ void parallel_tiles(Index n, Index tile, F&& f) {
   }
   detail::ForkJoin edges;
   edges.forked();
+  struct Join {
+    detail::ForkJoin& e;
+    ~Join() { e.joined(); }  // an exception of f joins too: it was made by another thread
+  } join{edges};
   oneapi::tbb::this_task_arena::isolate([&] {
     oneapi::tbb::parallel_for(
         oneapi::tbb::blocked_range<Index>(0, tiles, 1),
@@ -99,7 +103,6 @@ void parallel_tiles(Index n, Index tile, F&& f) {
         },
         oneapi::tbb::simple_partitioner());
   });
-  edges.joined();
 }
 
 /// Calls `f(i)` for i in [0, n), each a task of its own.
