@@ -23,16 +23,18 @@ struct SoftmaxCrossEntropy {
       throw ValueError(detail::text("SoftmaxCrossEntropy: expected a label smoothing in [0, 1], found ", smoothing));
     return 1;
   }
+  std::vector<Column> columns() const { return {label}; }
   template <class S>
   void forward(const Tile<S>& t, View<S> out) const {
     const S e = static_cast<S>(smoothing);
     for (Index i = 0; i < t.rows; ++i) {
       const S* x = t.in[0].row(i);
       const Index classes = t.in[0].cols;
-      S sum = 0;
-      for (Index c = 0; c < classes; ++c) sum += x[c];
-      const S lse = log_sum_exp(x, classes);
-      out.row(i)[0] = lse - (S{1} - e) * x[target(t, i)] - (smoothing > 0 ? e * sum / static_cast<S>(classes) : S{0});
+      const LogSumExp<S> lse(x, classes);
+      S below = 0;
+      for (Index c = 0; c < classes; ++c) below += lse.top - x[c];
+      out.row(i)[0] = lse.log_sum + (S{1} - e) * (lse.top - x[target(t, i)]) +
+                      (smoothing > 0 ? e * below / static_cast<S>(classes) : S{0});
     }
   }
   template <class S>
@@ -40,7 +42,7 @@ struct SoftmaxCrossEntropy {
     if (!sinks[0]) return;
     for (Index i = 0; i < t.rows; ++i) {
       const S* x = t.in[0].row(i);
-      const S lse = log_sum_exp(x, t.in[0].cols);
+      const LogSumExp<S> lse(x, t.in[0].cols);
       S* to = sinks[0].view.row(i);
       for (Index c = 0; c < t.in[0].cols; ++c) {
         const S d = delta.row(i)[0] * slope(t, i, c, x, lse);
@@ -54,7 +56,7 @@ struct SoftmaxCrossEntropy {
       S sum = 0;
       if (tangents[0]) {
         const S* x = t.in[0].row(i);
-        const S lse = log_sum_exp(x, t.in[0].cols);
+        const LogSumExp<S> lse(x, t.in[0].cols);
         for (Index c = 0; c < t.in[0].cols; ++c) sum += slope(t, i, c, x, lse) * tangents[0].row(i)[c];
       }
       out.row(i)[0] = sum;
@@ -66,21 +68,26 @@ struct SoftmaxCrossEntropy {
   Index target(const Tile<S>& t, Index i) const {
     return t.columns[static_cast<std::size_t>(label.index)][i];
   }
+  /// log sum_c exp x_c = top + log_sum, kept apart: top may be large, and only differences from it matter.
   template <class S>
-  static S log_sum_exp(const S* x, Index n) {
-    using std::exp, std::log;
-    S top = x[0];
-    for (Index c = 1; c < n; ++c) top = x[c] > top ? x[c] : top;
-    S sum = 0;
-    for (Index c = 0; c < n; ++c) sum += exp(x[c] - top);
-    return top + log(sum);
-  }
+  struct LogSumExp {
+    LogSumExp(const S* x, Index n) : top(x[0]) {
+      using std::exp, std::log;
+      for (Index c = 1; c < n; ++c) top = x[c] > top ? x[c] : top;
+      S sum = 0;
+      for (Index c = 0; c < n; ++c) sum += exp(x[c] - top);
+      log_sum = log(sum);
+    }
+    S top;
+    S log_sum;
+  };
   /// softmax(x)_c - q_c
   template <class S>
-  S slope(const Tile<S>& t, Index i, Index c, const S* x, S lse) const {
+  S slope(const Tile<S>& t, Index i, Index c, const S* x, const LogSumExp<S>& lse) const {
     using std::exp;
     const S e = static_cast<S>(smoothing);
-    return exp(x[c] - lse) - (c == target(t, i) ? S{1} - e : S{0}) - e / static_cast<S>(t.in[0].cols);
+    return exp((x[c] - lse.top) - lse.log_sum) - (c == target(t, i) ? S{1} - e : S{0}) -
+           e / static_cast<S>(t.in[0].cols);
   }
 };
 
