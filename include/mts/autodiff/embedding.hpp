@@ -21,6 +21,7 @@ struct Embedding {
                                     " and ", column.cardinality));
     return dimension;
   }
+  std::vector<Column> columns() const { return {column}; }
   std::vector<Segment> segments(Widths) const { return {{"table", 0, column.cardinality * dimension, decays}}; }
   template <class S>
   void initialize(S* w, Widths, RandomStream& stream) const {

@@ -45,19 +45,24 @@ class Graph {
     return {static_cast<int>(columns_.size()) - 1, cardinality};
   }
   /// Applies a primitive to earlier nodes. `name` is put before the names of its segments.
-  template <Primitive<S> P>
+  /// \throws ValueError if an input is no node of this graph or the primitive reads a column that is not its own
+  template <class P>
   Node add(P primitive, const std::vector<Node>& inputs, std::string_view name = {}) {
+    require_primitive<P, S>();
     Step step{std::make_shared<detail::RulesOf<S, P>>(std::move(primitive)), {}, 0, 0, 0, -1, false};
     std::vector<Index> widths;
     for (Node n : inputs) {
-      if (n.index < 0 || n.index >= static_cast<int>(nodes_.size()))
-        throw ValueError(
-            detail::text("Graph::add: expected nodes of this graph, 0 to ", nodes_.size() - 1, ", found ", n.index));
+      const Step& input = checked("Graph::add", n);
       step.inputs.push_back(n.index);
-      widths.push_back(nodes_[static_cast<std::size_t>(n.index)].width);
-      step.depends = step.depends || nodes_[static_cast<std::size_t>(n.index)].depends;
+      widths.push_back(input.width);
+      step.depends = step.depends || input.depends;
     }
     step.width = step.rules->width(widths);
+    for (const Column& c : step.rules->columns())
+      if (c.index < 0 || c.index >= static_cast<int>(columns_.size()) ||
+          columns_[static_cast<std::size_t>(c.index)].cardinality != c.cardinality)
+        throw ValueError(detail::text("Graph::add: expected a column of this graph, which has ", columns_.size(),
+                                      ", found column ", c.index, " of cardinality ", c.cardinality));
     step.parameters_begin = parameters_;
     const std::string prefix = name.empty() ? detail::text("node", nodes_.size()) : std::string(name);
     for (Segment s : step.rules->segments(widths)) {
@@ -72,7 +77,8 @@ class Graph {
     return {static_cast<int>(nodes_.size()) - 1};
   }
 
-  Index width(Node n) const { return nodes_.at(static_cast<std::size_t>(n.index)).width; }
+  /// \throws ValueError if n is no node of this graph
+  Index width(Node n) const { return checked("Graph::width", n).width; }
   Index parameter_count() const { return parameters_; }
   const std::vector<Segment>& segments() const { return segments_; }
 
@@ -95,6 +101,13 @@ class Graph {
   int dense_inputs() const { return dense_inputs_; }
 
  private:
+  const Step& checked(const char* where, Node n) const {
+    if (n.index < 0 || n.index >= static_cast<int>(nodes_.size()))
+      throw ValueError(
+          detail::text(where, ": expected one of the ", nodes_.size(), " nodes of this graph, found node ", n.index));
+    return nodes_[static_cast<std::size_t>(n.index)];
+  }
+
   std::vector<Step> nodes_;
   std::vector<Segment> segments_;
   std::vector<NamedColumn> columns_;

@@ -183,7 +183,8 @@ class NetworkForward {
 
  private:
   ConstRows<S> shown(Node n, const char* what) const {
-    if (n.index < 0) throw ValueError(detail::text("Network: this network shows no ", what));
+    if (n.index < 0 || n.index >= static_cast<int>(steps().size()))
+      throw ValueError(detail::text("Network: this network shows no ", what));
     return values(n.index, 0, input_.samples).matrix();
   }
 
@@ -348,11 +349,14 @@ class Network {
   using Scalar = S;
   using Parameters = DenseParameters<S>;
 
-  /// \throws ShapeError if the value is not of width 1 or the net is too large for the tape (512 nodes, 16 inputs a node)
+  /// \throws ShapeError if the value is not of width 1 or the net is too large for the tape (512 nodes, 16 inputs a node);
+  /// ValueError if an output is no node of the graph
   Network(Graph<S> graph, NetworkOutputs outputs) {
     auto net = std::make_shared<detail::Compiled<S>>();
     const auto& nodes = graph.steps();
     if (outputs.value.index >= 0) check_size("Network", "width of the value", 1, graph.width(outputs.value));
+    if (outputs.logits.index >= 0) graph.width(outputs.logits);
+    if (outputs.embeddings.index >= 0) graph.width(outputs.embeddings);
     if (nodes.size() > 512) throw ShapeError(detail::text("Network: expected at most 512 nodes, found ", nodes.size()));
     if (graph.dense_inputs() > 4 || graph.columns().size() > 8)
       throw ShapeError(detail::text("Network: expected at most 4 dense inputs and 8 columns, found ",

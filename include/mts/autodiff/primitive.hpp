@@ -9,7 +9,8 @@
 /// Primitive (a plain struct with const member templates; S is the scalar):
 ///  P1  `width(in_widths)` -> Index: the width of y. Throws ShapeError in words if the inputs do not fit.
 ///  P2  `forward(tile, out)`: out <- y.
-///  P3  `pullback(tile, delta, sinks)`: gives every sink (one per input) delta_i dy_i/dx_i, by `DeltaSink::take`.
+///  P3  `pullback(tile, delta, sinks)`: gives every sink (one per input) delta_i dy_i/dx_i, by `DeltaSink::take`, an entry
+///      of an earlier sink before that of a later one: where one node is several inputs, the first assigns and the others add.
 ///  P4  `pushforward(tile, tangents, w_tangent, out)`: out <- dy_i/dx_i tangent_i + dy_i/dw w_tangent; a tangent
 ///      without data is zero, and so is w_tangent = nullptr.
 /// ParametricPrimitive: one with parameters, also
@@ -19,6 +20,8 @@
 ///      sum_i u_i delta_i dy_i/dw. Parts of different tasks do not overlap; here the tile is the whole batch.
 ///  P8  `per_sample_dot(tile, delta, v, out)`: out_i += <delta_i dy_i/dw, v>.
 ///  P9  `per_sample_squared_norm(tile, delta, out)`: out_i += |delta_i dy_i/dw|^2.
+/// A primitive that reads integer columns also has
+///  P10 `columns()` -> a range of Column: those it reads. The graph checks that they are its own.
 /// All rules are called concurrently on different tiles and must not touch shared state.
 
 #include <concepts>
@@ -37,25 +40,58 @@ using Widths = std::span<const Index>;
 
 template <class P, class S>
 concept Primitive = std::copy_constructible<P> &&
-    requires(const P& p, Widths widths, const Tile<S>& tile, View<S> out, ConstView<S> delta,
-             std::span<const DeltaSink<S>> sinks, std::span<const ConstView<S>> tangents, const S* w) {
-  { p.width(widths) } -> std::convertible_to<Index>;
-  p.forward(tile, out);
-  p.pullback(tile, delta, sinks);
-  p.pushforward(tile, tangents, w, out);
-};
+                    requires(const P& p, Widths widths, const Tile<S>& tile, View<S> out, ConstView<S> delta,
+                             std::span<const DeltaSink<S>> sinks, std::span<const ConstView<S>> tangents, const S* w) {
+                      { p.width(widths) } -> std::convertible_to<Index>;
+                      p.forward(tile, out);
+                      p.pullback(tile, delta, sinks);
+                      p.pushforward(tile, tangents, w, out);
+                    };
 
 template <class P, class S>
-concept ParametricPrimitive = Primitive<P, S> &&
-    requires(const P& p, Widths widths, const Tile<S>& tile, ConstView<S> delta, const S* u, S* w, double* out,
-             RandomStream& stream, Index task) {
-  { p.segments(widths) } -> std::convertible_to<std::vector<Segment>>;
-  p.initialize(w, widths, stream);
-  { p.tasks(widths) } -> std::convertible_to<Index>;
-  p.parameter_pullback(tile, delta, u, task, w);
-  p.per_sample_dot(tile, delta, u, out);
-  p.per_sample_squared_norm(tile, delta, out);
-};
+concept ParametricPrimitive =
+    Primitive<P, S> && requires(const P& p, Widths widths, const Tile<S>& tile, ConstView<S> delta, const S* u, S* w,
+                                double* out, RandomStream& stream, Index task) {
+      { p.segments(widths) } -> std::convertible_to<std::vector<Segment>>;
+      p.initialize(w, widths, stream);
+      { p.tasks(widths) } -> std::convertible_to<Index>;
+      p.parameter_pullback(tile, delta, u, task, w);
+      p.per_sample_dot(tile, delta, u, out);
+      p.per_sample_squared_norm(tile, delta, out);
+    };
+
+/// Says in words what a type lacks to be a primitive; `Graph::add` calls it.
+template <class P, class S>
+consteval void require_primitive() {
+  static_assert(std::copy_constructible<P>, "mts: Primitive: the type must be copyable");
+  static_assert(
+      requires(const P& p, Widths w) {
+        { p.width(w) } -> std::convertible_to<Index>;
+      }, "mts: Primitive, P1: add  Index width(Widths) const");
+  static_assert(
+      requires(const P& p, const Tile<S>& t, View<S> y) { p.forward(t, y); },
+      "mts: Primitive, P2: add  void forward(const Tile<S>&, View<S> out) const");
+  static_assert(
+      requires(const P& p, const Tile<S>& t, ConstView<S> d, std::span<const DeltaSink<S>> s) { p.pullback(t, d, s); },
+      "mts: Primitive, P3: add  void pullback(const Tile<S>&, ConstView<S> delta, "
+      "std::span<const DeltaSink<S>> sinks) const");
+  static_assert(
+      requires(const P& p, const Tile<S>& t, std::span<const ConstView<S>> v, const S* w, View<S> y) {
+        p.pushforward(t, v, w, y);
+      },
+      "mts: Primitive, P4: add  void pushforward(const Tile<S>&, std::span<const ConstView<S>> tangents, "
+      "const S* w_tangent, View<S> out) const");
+  // Without this a primitive that misspells one of its rules would silently have no parameters.
+  constexpr bool parametric = requires(const P& p, Widths w) { p.segments(w); } || requires(const P& p, Widths w) {
+    p.tasks(w);
+  } || requires(const P& p, const Tile<S>& t, ConstView<S> d, const S* u, Index k, S* g) {
+    p.parameter_pullback(t, d, u, k, g);
+  };
+  static_assert(
+      !parametric || ParametricPrimitive<P, S>,
+      "mts: ParametricPrimitive: a primitive with parameters needs every rule of P5 to P9: segments, initialize, "
+      "tasks, parameter_pullback, per_sample_dot, per_sample_squared_norm");
+}
 
 namespace detail {
 
@@ -69,6 +105,7 @@ struct Rules {
   virtual void forward(const Tile<S>&, View<S> out) const = 0;
   virtual void pullback(const Tile<S>&, ConstView<S> delta, std::span<const DeltaSink<S>>) const = 0;
   virtual void pushforward(const Tile<S>&, std::span<const ConstView<S>>, const S* w_tangent, View<S> out) const = 0;
+  virtual std::vector<Column> columns() const { return {}; }
   virtual std::vector<Segment> segments(Widths) const { return {}; }
   virtual void initialize(S*, Widths, RandomStream&) const {}
   virtual Index tasks(Widths) const { return 0; }
@@ -87,6 +124,13 @@ struct RulesOf final : Rules<S> {
   }
   void pushforward(const Tile<S>& t, std::span<const ConstView<S>> x, const S* w, View<S> out) const override {
     p.pushforward(t, x, w, out);
+  }
+  std::vector<Column> columns() const override {
+    if constexpr (requires { p.columns(); }) {
+      const auto& read = p.columns();
+      return {std::begin(read), std::end(read)};
+    }
+    return {};
   }
   std::vector<Segment> segments(Widths widths) const override {
     if constexpr (ParametricPrimitive<P, S>) return p.segments(widths);
