@@ -10,8 +10,8 @@ namespace mts {
 
 /// c_i = by_class[label_i] by_sample[id_i]; an empty table counts as ones.
 struct PriorWeights {
-  std::vector<double> by_class;   ///< one number >= 0 a class
-  std::vector<double> by_sample;  ///< one number >= 0 a pool sample
+  std::vector<double> by_class = {};   ///< one number >= 0 a class
+  std::vector<double> by_sample = {};  ///< one number >= 0 a pool sample
 
   /// out <- c (N), or empty where both tables are.
   /// \throws ShapeError, ValueError if labels or ids are missing or have no weight

@@ -35,13 +35,13 @@
 namespace mts {
 
 struct MtsOptions {
-  Index update_every = 1;           ///< phi moves at every k-th step; k >= 1
-  Index uniform_steps = 0;          ///< warm start: so many steps with p = c/sum c before phi first moves
-  PriorWeights prior;               ///< c by class and by pool sample; ones by default
-  EffectiveBatchFloor b_eff_floor;  ///< penalty on the meta loss (law L3'); off by default
-  double tempering_floor = 0;       ///< temper p so that B_eff/N >= this; 0 for off
-  double b_eff_warning = 0.02;      ///< warn in the report where B_eff/N falls below this
-  bool measure_gsnr = true;         ///< split-half GSNR: two more pullbacks of the weight net
+  Index update_every = 1;                ///< phi moves at every k-th step; k >= 1
+  Index uniform_steps = 0;               ///< warm start: so many steps with p = c/sum c before phi first moves
+  PriorWeights prior = {};               ///< c by class and by pool sample; ones by default
+  EffectiveBatchFloor b_eff_floor = {};  ///< penalty on the meta loss (law L3'); off by default
+  double tempering_floor = 0;            ///< temper p so that B_eff/N >= this; 0 for off
+  double b_eff_warning = 0.02;           ///< warn in the report where B_eff/N falls below this
+  bool measure_gsnr = true;              ///< split-half GSNR: two more pullbacks of the weight net
 };
 
 /// Learns weights while it trains: owns theta, phi and both optimisers; one call is one step.
