@@ -62,7 +62,7 @@ inline double solve_tempering(const SampleVector& l, double floor, SampleVector&
     const double b = softmax_into(l, tau, p);
     const double miss = b - floor;
     (miss > 0 ? low : high) = tau;
-    if (std::abs(miss) <= 1e-12 * floor || high - low <= std::numeric_limits<double>::epsilon()) break;
+    if (std::abs(miss) <= 1e-12 * floor || high - low <= std::numeric_limits<double>::epsilon() * high) break;
     const double slope = -2 * b * b * covariance_under(p, p, l);
     double next = tau - miss / slope;
     if (!(next > low && next < high)) next = (low + high) / 2;
@@ -110,7 +110,8 @@ void normalize(const A& activation, const SampleVector& z, const SampleVector& p
     out.b_eff = detail::softmax_into(out.log_w, 1, out.p);
     const double floor = tempering_floor * static_cast<double>(n);
     if (out.b_eff < floor) {
-      const auto positive = static_cast<double>((out.p.array() > 0).count());
+      // Counted by their logarithms: a weight so small that its p is 0 in double is one that tempering can revive.
+      const auto positive = static_cast<double>((out.log_w.array() > -std::numeric_limits<double>::infinity()).count());
       if (positive > floor) {
         out.tau = detail::solve_tempering(out.log_w, floor, out.p);
         out.tempered = true;
