@@ -31,6 +31,8 @@ class GroupWeightNet {
     check_size("GroupWeightNet", "number of parameters", groups_, phi.size());
     if (column_ >= f.categorical.size())
       throw ShapeError(detail::text("GroupWeightNet: the features have no categorical column ", column_));
+    check_size("GroupWeightNet", detail::text("values of '", name_, "'"), f.size(),
+               static_cast<Index>(f.categorical[column_].size()));
     std::vector<Index> entries;
     entries.reserve(f.categorical[column_].size());
     for (int c : f.categorical[column_]) {

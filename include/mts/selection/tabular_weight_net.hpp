@@ -6,7 +6,7 @@
 
 namespace mts {
 
-/// Logits by look-up in phi, without copies of it. `Key` says which entry of phi a sample reads.
+/// Logits by look-up in phi, without a copy of it: sample i reads entry `entries[i]`.
 template <class S>
 class LookUpLinearization {
  public:
