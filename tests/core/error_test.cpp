@@ -52,3 +52,11 @@ TEST_CASE("check_finite takes a single number of either precision") {
                        "f: S: expected a finite number, found -inf", NumericalError);
   CHECK_THROWS_AS(check_finite("f", "S", std::numeric_limits<float>::quiet_NaN()), NumericalError);
 }
+
+TEST_CASE("within puts a place before the words of a NumericalError, and leaves other errors and results alone") {
+  CHECK(mts::detail::within("batch", [] { return 3; }) == 3);
+  CHECK_THROWS_WITH_AS(mts::detail::within("batch", [] { check_finite("f", "S", std::nan("")); }),
+                       "batch: f: S: expected a finite number, found nan", NumericalError);
+  CHECK_THROWS_WITH_AS(mts::detail::within("batch", [] { check_size("f", "n", 1, 2); }), "f: n: expected 1, found 2",
+                       ShapeError);
+}

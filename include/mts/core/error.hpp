@@ -52,6 +52,16 @@ std::string text(const Parts&... parts) {
   return out.str();
 }
 
+/// Returns f(). A NumericalError that f throws gets "WHERE: " before its words.
+template <class F>
+auto within(std::string_view where, F&& f) {
+  try {
+    return f();
+  } catch (const NumericalError& error) {
+    throw NumericalError(text(where, ": ", error.what()));
+  }
+}
+
 }  // namespace detail
 
 /// Throws ShapeError("WHERE: WHAT: expected E, found F") unless the two are equal.

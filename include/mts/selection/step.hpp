@@ -62,6 +62,9 @@ class MtsStep {
   static_assert((require_inner_optimizer<Inner, typename M::Parameters>(), true));
   static_assert(Optimizer<Meta, typename W::Parameters>,
                 "mts: Optimizer, O1: add  void step(P& phi, const P& gradient)");
+  static_assert(
+      requires { typename std::bool_constant<F::reads_validation()>; },
+      "mts: MtsStep asks its features for  static constexpr bool reads_validation()  (FE3)");
 
  public:
   using Batch = typename M::Batch;
@@ -150,8 +153,7 @@ class MtsStep {
     const bool update = (steps_ - options_.uniform_steps) % options_.update_every == 0;
 
     timer.begin("linearize");
-    const auto lin = model_.linearize(theta_, train);
-    check_finite("training batch", "loss", lin.value());
+    const auto lin = linearize("training batch", theta_, train);
     timer.begin("validation forward");
     const auto val = seen_validation(validation);
     timer.begin("features");
@@ -168,8 +170,7 @@ class MtsStep {
       weigh(weight_net_.forward(phi_, train_features_).value(), samples, new_weights_);
       validation_gradient(lin, new_weights_.p, validation, report, timer);
       timer.begin("linearize");
-      const auto own = model_.linearize(theta_, *selector);
-      check_finite("selector batch", "loss", own.value());
+      const auto own = linearize("selector batch", theta_, *selector);
       timer.begin("features");
       extract(own, val, *selector_samples, validation_samples, selector_features_);
       timer.begin("weight net");
@@ -190,10 +191,10 @@ class MtsStep {
                            diagnostics::PhaseTimer& timer) {
     timer.begin("virtual step");
     lin.pullback(p, gradient_);
+    norm("training gradient", gradient_);  // checked here, where its batch is to blame and not the validation batch
     inner_.virtual_step(theta_, gradient_, virtual_theta_);
     timer.begin("validation gradient");
-    const auto at_virtual = model_.linearize(virtual_theta_, validation);
-    check_finite("validation", "loss at the virtual step", at_virtual.value());
+    const auto at_virtual = linearize("validation batch at the virtual step", virtual_theta_, validation);
     const Index m = at_virtual.value().size();
     report.validation_loss = at_virtual.value().mean();
     uniform_.setConstant(m, 1.0 / static_cast<double>(m));
@@ -229,8 +230,7 @@ class MtsStep {
     report.mode = "uniform";
     diagnostics::PhaseTimer timer(report.seconds);
     timer.begin("linearize");
-    const auto lin = model_.linearize(theta_, train);
-    check_finite("training batch", "loss", lin.value());
+    const auto lin = linearize("training batch", theta_, train);
     uniform_.setZero(lin.value().size());
     options_.prior.fill(lin.value().size(), samples, c_);
     normalize(SoftmaxWeight{}, uniform_, c_, 0, new_weights_);
@@ -250,15 +250,28 @@ class MtsStep {
     ++steps_;
   }
 
+  /// The model linearised; an error in numbers, its own or a loss that is not finite, names the batch.
+  auto linearize(std::string_view which, const Theta& theta, const Batch& batch) const {
+    return detail::within(which, [&] {
+      auto lin = model_.linearize(theta, batch);
+      check_finite("model", "loss", lin.value());
+      return lin;
+    });
+  }
   auto seen_validation(const Batch& validation) const {
     if constexpr (F::reads_validation())
-      return model_.forward(theta_, validation);
+      return detail::within("validation batch", [&] { return model_.forward(theta_, validation); });
     else
       return NoValidation{};
   }
   template <class L, class V>
   void extract(const L& lin, const V& val, const Samples& samples, const Samples& validation_samples, Features& f) {
-    features_.extract(FeatureContext<L, V>{lin, val, samples, validation_samples}, f);
+    const FeatureContext<L, V> context{lin, val, samples, validation_samples};
+    static_assert(
+        requires { features_.extract(context, f); },
+        "mts: MtsStep asks its features for  void extract(const Context&, Features&) const;  "
+        "mts::features::compose makes such features of extractors");
+    features_.extract(context, f);
   }
   void weigh(const SampleVector& z, const Samples& samples, BatchWeights& out) {
     options_.prior.fill(z.size(), samples, c_);

@@ -30,28 +30,13 @@ class UniformStep {
         prior_(std::move(prior)),
         gradient_(theta_.zeros_like()) {}
 
-  /// \throws NumericalError for a loss or gradient that is not finite; theta is then as it was
+  /// \throws NumericalError for a loss or gradient that is not finite, or sum c = 0; theta is then as it was
   StepReport operator()(const Batch& train, const Samples& samples) {
-    StepReport report;
-    report.step = steps_;
-    report.mode = "uniform";
-    diagnostics::PhaseTimer timer(report.seconds);
-    timer.begin("linearize");
-    const auto lin = model_.linearize(theta_, train);
-    check_finite(detail::text("step ", steps_), "loss of the training batch", lin.value());
-    timer.begin("real step");
-    prior_.fill(lin.value().size(), samples, c_);
-    z_.setZero(lin.value().size());
-    normalize(SoftmaxWeight{}, z_, c_, 0, weights_);
-    describe(weights_, 0, report);
-    report.train_loss = weights_.p.dot(lin.value());
-    lin.pullback(weights_.p, gradient_);
-    const double squared_norm = gradient_.dot(gradient_);
-    check_finite(detail::text("step ", steps_), "squared norm of the training gradient", squared_norm);
-    report.gradient_norm = std::sqrt(squared_norm);
-    inner_.step(theta_, gradient_);
-    ++steps_;
-    return report;
+    try {
+      return step(train, samples);
+    } catch (const NumericalError& error) {
+      throw NumericalError(detail::text("uniform step ", steps_, ": ", error.what()));
+    }
   }
 
   Index steps() const { return steps_; }
@@ -61,6 +46,32 @@ class UniformStep {
   const BatchWeights& weights() const { return weights_; }
 
  private:
+  StepReport step(const Batch& train, const Samples& samples) {
+    StepReport report;
+    report.step = steps_;
+    report.mode = "uniform";
+    diagnostics::PhaseTimer timer(report.seconds);
+    timer.begin("linearize");
+    const auto lin = detail::within("training batch", [&] {
+      auto at_theta = model_.linearize(theta_, train);
+      check_finite("model", "loss", at_theta.value());
+      return at_theta;
+    });
+    timer.begin("real step");
+    prior_.fill(lin.value().size(), samples, c_);
+    z_.setZero(lin.value().size());
+    normalize(SoftmaxWeight{}, z_, c_, 0, weights_);
+    describe(weights_, 0, report);
+    report.train_loss = weights_.p.dot(lin.value());
+    lin.pullback(weights_.p, gradient_);
+    const double squared_norm = gradient_.dot(gradient_);
+    check_finite("selection", "squared norm of the training gradient", squared_norm);
+    report.gradient_norm = std::sqrt(squared_norm);
+    inner_.step(theta_, gradient_);
+    ++steps_;
+    return report;
+  }
+
   M model_;
   Theta theta_;
   Inner inner_;
