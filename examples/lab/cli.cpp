@@ -1,0 +1,252 @@
+#include "lab/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <set>
+#include <type_traits>
+
+#include "lab/registry.hpp"
+
+namespace mts::lab {
+
+std::string text_of(const std::string& x) { return x; }
+std::string text_of(const std::filesystem::path& x) { return x.string(); }
+std::string text_of(double x) { return fmt::format("{}", x); }
+std::string text_of(Index x) { return fmt::format("{}", x); }
+std::string text_of(std::uint64_t x) { return fmt::format("{}", x); }
+std::string text_of(int x) { return fmt::format("{}", x); }
+
+namespace {
+
+UsageError refused(const Option& option, const std::string& words) {
+  return UsageError(fmt::format("--{}: {}", option.name, words));
+}
+
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const auto comma = list.find(',');
+    parts.emplace_back(list.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+void read(const Option&, const std::string& text, std::string& value) { value = text; }
+void read(const Option&, const std::string& text, std::filesystem::path& value) { value = text; }
+template <class T>
+  requires std::is_arithmetic_v<T>
+void read(const Option& option, const std::string& text, T& value) {
+  const char* kind = std::is_floating_point_v<T> ? "a number" : "a whole number";
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc::result_out_of_range)
+    throw refused(option, fmt::format("{} of that size can't be taken: '{}'", kind, text));
+  if (error != std::errc() || end != text.data() + text.size())
+    throw refused(option, fmt::format("expected {}, found '{}'", kind, text));
+}
+template <class E>
+  requires std::is_enum_v<E>
+void read(const Option& option, const std::string& text, E& value) {
+  value = choice_named<E>("--" + option.name, text);
+}
+template <class T>
+void read(const Option& option, const std::string& text, std::vector<T>& value) {
+  value.clear();
+  for (const auto& part : split(text)) read(option, part, value.emplace_back());
+}
+
+/// Makes CLI11 fill the options.
+struct Binder {
+  CLI::App& app;
+
+  void group(const char*) {}
+  template <class T, class D>
+  void operator()(const Option& option, T& value, const D& domain) {
+    const std::string name = "--" + option.name;
+    if constexpr (std::is_same_v<T, bool>) {
+      app.add_flag(name, value, option.words);
+    } else {
+      app.add_option_function<std::string>(
+             name,
+             [option, &value, domain](const std::string& text) {
+               read(option, text, value);
+               if (const std::string wrong = domain(value); !wrong.empty()) throw refused(option, wrong);
+             },
+             option.words)
+          ->type_name(option.value);
+    }
+  }
+};
+
+/// Collects the names of the options.
+struct Names {
+  std::vector<std::string> names;
+  void group(const char*) {}
+  template <class T, class D>
+  void operator()(const Option& option, const T&, const D&) {
+    names.push_back("--" + option.name);
+  }
+};
+
+/// Lays out name and words in two columns, at most 100 wide.
+std::string two_columns(const std::string& name, std::string words, std::size_t column) {
+  std::string out = fmt::format("  {:<{}}", name, column - 2);
+  if (name.size() + 4 > column) out += "\n" + std::string(column, ' ');
+  const std::size_t width = 100 - column;
+  while (words.size() > width) {
+    std::size_t cut = words.rfind(' ', width);
+    if (cut == std::string::npos) break;
+    out += words.substr(0, cut) + "\n" + std::string(column, ' ');
+    words.erase(0, cut + 1);
+  }
+  return out + words + "\n";
+}
+
+/// Writes the options' part of a help text.
+struct Helper {
+  std::string out;
+
+  void group(const char* title) { out += fmt::format("\n{}\n", title); }
+  template <class T, class D>
+  void operator()(const Option& option, const T& value, const D&) {
+    std::string words = option.words;
+    if constexpr (std::is_enum_v<T>) words += ": " + one_of(choice_names<T>());
+    if constexpr (!std::is_same_v<T, bool>)
+      if (const std::string preset = text_of(value); !preset.empty()) words += fmt::format(" [{}]", preset);
+    out += two_columns(fmt::format("--{} {}", option.name, option.value), words, 30);
+  }
+};
+
+template <class T>
+void check_distinct(const char* option, const std::vector<T>& list) {
+  std::set<T> seen;
+  for (const auto& x : list)
+    if (!seen.insert(x).second) throw UsageError(fmt::format("--{}: {} is given twice", option, text_of(x)));
+}
+
+template <class Entries>
+std::string entry_lines(const Entries& entries) {
+  std::string out;
+  for (const auto& entry : entries) out += two_columns(entry.name, entry.words, 30);
+  return out;
+}
+
+}  // namespace
+
+void check(const Settings& s) {
+  const auto known = [](const char* what, const std::string& name, const std::vector<std::string>& names) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) throw unknown(what, name, names);
+  };
+  known("benchmark", s.benchmark, names_of(benchmarks()));
+  for (const auto& name : s.methods) known("method", name, names_of(methods()));
+  for (const auto& name : s.features) known("feature", name, names_of(features()));
+  check_distinct("method", s.methods);
+  check_distinct("features", s.features);
+  check_distinct("batch", s.batches);
+  const bool learns = std::any_of(s.methods.begin(), s.methods.end(),
+                                  [](const auto& name) { return method_named(name).learns_weights; });
+  if (learns && s.uniform_steps >= s.steps)
+    throw UsageError(fmt::format("--uniform-steps {} leaves no step for selection: expected fewer than --steps {}",
+                                 s.uniform_steps, s.steps));
+  if (s.disjoint && s.mode != Mode::crossed) throw UsageError("--disjoint needs --mode crossed");
+  if (s.tempering > 0 && s.activation == WeightActivationKind::relu)
+    throw UsageError("--tempering can't be combined with --activation relu, whose weights can be exactly 0");
+  if (s.activation == WeightActivationKind::relu && s.weight_net != WeightNetKind::mlp)
+    throw UsageError(
+        fmt::format("--activation relu can't be combined with --weight-net {}, whose logits begin at 0, where "
+                    "all relu weights vanish",
+                    text_of(s.weight_net)));
+}
+
+std::string help() {
+  return "mts-lab: learns which samples of a mixed pool to train on, and shows how\n"
+         "\n"
+         "  mts-lab run --out DIR [OPTIONS]   train classifiers by several methods, write results and pictures\n"
+         "  mts-lab run --help                all options\n"
+         "  mts-lab list                      benchmarks, methods and features, one line each\n"
+         "  mts-lab --version\n"
+         "\n"
+         "Example, four minutes on two cores:\n"
+         "  mts-lab run --benchmark spurious --method uniform,mts --batch 64,256,1024 --seeds 3 --out out\n";
+}
+
+std::string run_help() {
+  Helper options;
+  const Settings settings;
+  const Session session;
+  for_each_setting(settings, options);
+  for_each_session_option(session, options);
+  return "mts-lab run: trains a classifier for every method, batch size and seed, prints a table, and writes\n"
+         "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg\n"
+         "\n"
+         "  mts-lab run --out DIR [OPTIONS]       (defaults in brackets)\n" +
+         options.out + two_columns("--help", "this text", 30);
+}
+
+std::string listing() {
+  return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) + "\nFeatures of mts\n" +
+         entry_lines(features());
+}
+
+Command parse(std::span<const std::string> arguments) {
+  Command command;
+  bool version = false;
+  CLI::App app;
+  app.set_help_flag();
+  app.add_flag("--help,-h");
+  app.add_flag("--version", version);
+  app.allow_extras();
+  auto& run = *app.add_subcommand("run");
+  auto& list = *app.add_subcommand("list");
+  for (auto* job : {&run, &list}) {
+    job->set_help_flag();
+    job->add_flag("--help,-h");
+    job->allow_extras();
+    job->fallthrough(false);
+  }
+  Binder binder{run};
+  for_each_setting(command.settings, binder);
+  for_each_session_option(command.session, binder);
+
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+
+  const auto refuse_extras = [](const CLI::App& part, const std::vector<std::string>& known, const char* where) {
+    for (const auto& extra : part.remaining(false)) {
+      const bool option = extra.starts_with("-");
+      const std::string name = extra.substr(0, extra.find('='));
+      const std::string near = nearest(name, known);
+      throw UsageError(fmt::format("{}unknown {} '{}'{}", where, option ? "option" : "argument", name,
+                                   near.empty() ? std::string() : fmt::format(": did you mean '{}'?", near)));
+    }
+  };
+  if (app.count("--help") || run.count("--help") || list.count("--help") || version || arguments.empty()) {
+    command.job = Job::help;
+    command.help = version ? "mts-lab " MTS_VERSION "\n" : run.count("--help") ? run_help() : help();
+    return command;
+  }
+  refuse_extras(app, {"run", "list", "--help", "--version"}, "");
+  refuse_extras(list, {"--help"}, "mts-lab list: ");
+  Names known;
+  for_each_setting(command.settings, known);
+  for_each_session_option(command.session, known);
+  known.names.push_back("--help");
+  refuse_extras(run, known.names, "mts-lab run: ");
+  if (run.parsed()) {
+    command.job = Job::run;
+    check(command.settings);
+    if (command.session.out.empty()) throw UsageError("mts-lab run: where should the results go? Add --out DIR");
+  } else if (list.parsed()) {
+    command.job = Job::list;
+  } else {
+    throw UsageError("nothing to do: expected 'run' or 'list' (mts-lab --help)");
+  }
+  return command;
+}
+
+}  // namespace mts::lab

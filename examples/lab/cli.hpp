@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// The command line of mts-lab.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lab/settings.hpp"
+
+namespace mts::lab {
+
+enum class Job { run, list, help };
+
+/// A command line that was understood.
+struct Command {
+  Job job = Job::help;
+  Settings settings;
+  Session session;
+  std::string help;  ///< for Job::help, the text
+};
+
+/// Reads the arguments after the program's name. Names of benchmarks and methods are known ones afterwards and every value lies
+/// in its domain.
+/// \throws UsageError in words: what was refused, what was expected, the nearest known name
+Command parse(std::span<const std::string> arguments);
+
+/// Checks what no single option shows: names that must be known, options that exclude one another.
+/// \throws UsageError
+void check(const Settings& settings);
+
+/// The text of `mts-lab --help`, of `mts-lab run --help`, and of `mts-lab list`.
+std::string help();
+std::string run_help();
+std::string listing();
+
+/// A value as it is written on the command line.
+std::string text_of(const std::string& x);
+std::string text_of(const std::filesystem::path& x);
+std::string text_of(double x);
+std::string text_of(Index x);
+std::string text_of(std::uint64_t x);
+std::string text_of(int x);
+template <class E>
+  requires std::is_enum_v<E>
+std::string text_of(E x) {
+  return name_of_choice(x);
+}
+template <class T>
+std::string text_of(const std::vector<T>& list) {
+  std::string s;
+  for (const auto& x : list) s += (s.empty() ? "" : ",") + text_of(x);
+  return s;
+}
+
+}  // namespace mts::lab

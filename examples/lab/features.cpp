@@ -1,0 +1,99 @@
+#include "lab/features.hpp"
+
+#include "lab/registry.hpp"
+#include "mts/features/batch_z_score.hpp"
+#include "mts/features/class_label.hpp"
+#include "mts/features/dataset_z_score.hpp"
+#include "mts/features/group.hpp"
+#include "mts/features/loss.hpp"
+#include "mts/features/nearest_real_cosine.hpp"
+#include "mts/features/nearest_validation_cosine.hpp"
+#include "mts/features/real_centre_cosine.hpp"
+#include "mts/features/validation_centre_cosine.hpp"
+
+namespace mts::lab {
+
+namespace {
+
+template <class E>
+class Held final : public AnyFeature {
+ public:
+  Held(E extractor, const data::Pool& pool) : extractor_(std::move(extractor)) {
+    if constexpr (requires(Samples samples) { extractor_.fit(pool.embeddings, samples); }) {
+      Samples all;
+      all.labels = pool.labels;
+      all.groups = pool.groups;
+      extractor_.fit(pool.embeddings, all);
+    }
+  }
+  FeatureLayout layout() const override { return extractor_.layout(); }
+  void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const override {
+    extractor_.extract(context, rows, columns);
+  }
+
+ private:
+  E extractor_;
+};
+
+template <class E>
+std::shared_ptr<const AnyFeature> hold(E extractor, const data::Problem& problem) {
+  return std::make_shared<Held<E>>(std::move(extractor), problem.pool);
+}
+
+using namespace mts::features;
+
+}  // namespace
+
+const std::vector<FeatureEntry>& features() {
+  using Problem = data::Problem;
+  static const std::vector<FeatureEntry> entries = {
+      {"loss", "the sample's loss", [](const Problem& p) { return hold(Loss{}, p); }},
+      {"nearest-validation-cosine", "cosines to the 3 nearest validation embeddings; batch z-score",
+       [](const Problem& p) { return hold(BatchZScore{NearestValidationCosine{3}}, p); }},
+      {"validation-centre-cosine", "cosine to the mean validation embedding; batch z-score",
+       [](const Problem& p) { return hold(BatchZScore{ValidationCentreCosine{}}, p); }},
+      {"real-centre-cosine",
+       "cosine to the mean real sample of its class, in the generative embedding; data set z-score",
+       [](const Problem& p) { return hold(DatasetZScore{RealCentreCosine{}}, p); }},
+      {"nearest-real-cosine",
+       "cosines to the 3 nearest real samples of its class, in the generative embedding; data set z-score",
+       [](const Problem& p) { return hold(DatasetZScore{NearestRealCosine{3}}, p); }},
+      {"class", "the sample's class, as a learned embedding",
+       [](const Problem& p) { return hold(ClassLabel{p.classes}, p); }},
+      {"group", "real or synthetic, as a learned embedding", [](const Problem& p) { return hold(Group{2}, p); }},
+  };
+  return entries;
+}
+
+FeatureLayout ChosenFeatures::layout() const {
+  FeatureLayout all;
+  for (const auto& feature : features_) {
+    const FeatureLayout part = feature->layout();
+    all.continuous.insert(all.continuous.end(), part.continuous.begin(), part.continuous.end());
+    all.categorical.insert(all.categorical.end(), part.categorical.begin(), part.categorical.end());
+  }
+  return all;
+}
+
+void ChosenFeatures::extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
+  Index column = 0;
+  std::size_t categorical = 0;
+  for (const auto& feature : features_) {
+    const FeatureLayout part = feature->layout();
+    const auto width = static_cast<Index>(part.continuous.size());
+    feature->extract(context,
+                     Rows<double>(rows.data() + column, rows.rows(), width, Eigen::OuterStride<>(rows.outerStride())),
+                     columns.subspan(categorical, part.categorical.size()));
+    column += width;
+    categorical += part.categorical.size();
+  }
+}
+
+mts::features::Composition<ChosenFeatures> make_features(std::span<const std::string> names,
+                                                         const data::Problem& problem) {
+  std::vector<std::shared_ptr<const AnyFeature>> chosen;
+  for (const auto& name : names) chosen.push_back(feature_named(name).make(problem));
+  return compose(ChosenFeatures(std::move(chosen)));
+}
+
+}  // namespace mts::lab

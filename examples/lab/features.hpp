@@ -1,0 +1,46 @@
+#pragma once
+/// \file
+/// Features chosen by name when the program runs. The library composes extractors at compile time; this is the one extractor
+/// that holds others behind a pointer, for the lab's one kind of context.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mts/core/feature_context.hpp"
+#include "mts/data/pool.hpp"
+#include "mts/features/compose.hpp"
+#include "mts/nn/classifier.hpp"
+
+namespace mts::lab {
+
+/// What the features of the lab look at.
+using LabContext = FeatureContext<LinearizationOf<nn::Classifier<float>>, ForwardOf<nn::Classifier<float>>>;
+
+/// An extractor of whatever type, fitted.
+class AnyFeature {
+ public:
+  virtual ~AnyFeature() = default;
+  virtual FeatureLayout layout() const = 0;
+  virtual void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const = 0;
+};
+
+/// Extractors side by side. Satisfies `FeatureExtractor`; const calls are thread-safe, copies share the extractors.
+class ChosenFeatures {
+ public:
+  explicit ChosenFeatures(std::vector<std::shared_ptr<const AnyFeature>> features) : features_(std::move(features)) {}
+
+  FeatureLayout layout() const;
+  /// Not known before the program runs; to say yes costs one forward of the validation batch where none reads it.
+  static constexpr bool reads_validation() { return true; }
+  void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const;
+
+ private:
+  std::vector<std::shared_ptr<const AnyFeature>> features_;
+};
+
+/// The features of these names, fitted on the pool where they are offline. \throws UsageError for an unknown name
+features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const data::Problem& problem);
+
+}  // namespace mts::lab

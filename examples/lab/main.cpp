@@ -1,0 +1,77 @@
+// mts-lab: runs selection methods side by side on the benchmarks and shows what happened.
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <thread>
+
+#include "lab/cli.hpp"
+#include "lab/files.hpp"
+#include "lab/interrupt.hpp"
+#include "lab/plot.hpp"
+#include "lab/summary.hpp"
+#include "mts/core/parallel.hpp"
+#include "mts/data/generator.hpp"
+
+namespace {
+
+using namespace mts::lab;
+
+void run(const Settings& settings, const Session& session) {
+  const auto& benchmark = benchmark_named(settings.benchmark);
+  check_batches(settings, benchmark);
+  check_writable(session.out);
+  const int machine = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const mts::ThreadLimit limit(session.threads == 0 ? machine : session.threads);
+  listen_for_interrupts();
+  Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
+
+  Preparation preparation;
+  preparation.note = [&](std::string_view words) { progress.note(words); };
+  std::string training;
+  preparation.progress = [&](const mts::data::GeneratorProgress& p) {
+    if (interrupted) throw Interrupted();
+    if (training != p.what) {
+      training = p.what;
+      progress.begin("training " + training, static_cast<double>(p.steps));
+    }
+    progress.reach(static_cast<double>(p.step));
+  };
+  const auto source = benchmark.open(settings, session, preparation);
+  const Study study = run_study(settings, *source, progress, interrupted);
+
+  write_files(settings, study, session.out);
+  for (const auto& r : study.runs)
+    if (r.warnings > 0)
+      std::cerr << r.method << ", batch " << r.batch << ", seed " << r.seed << ": " << r.warnings
+                << " steps warned; the first: " << r.warning << '\n';
+  std::cout << text_of(settings, summarize(settings, study)) << std::endl;
+  std::cout << "Tables: " << (session.out / "results.csv").string()
+            << ", dynamics.csv, timings.csv, truth.csv, weights.npy\n"
+            << std::flush;
+  if (session.no_pictures) return;
+  write_pictures(settings, study, session.out);
+  std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png" << std::endl;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Command command = parse(std::vector<std::string>(argv + 1, argv + argc));
+    if (command.job == Job::help) std::cout << command.help;
+    if (command.job == Job::list) std::cout << listing();
+    if (command.job == Job::run) run(command.settings, command.session);
+    return 0;
+  } catch (const UsageError& error) {
+    std::cerr << "mts-lab: " << error.what() << '\n';
+    return 2;
+  } catch (const Interrupted&) {
+    std::cerr << "mts-lab: interrupted; nothing was written\n";
+    return 130;
+  } catch (const std::exception& error) {
+    std::cerr << "mts-lab: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,188 @@
+// The method `mts`: a weight net learns, while the classifier trains, how much each sample counts.
+#include <algorithm>
+#include <utility>
+
+#include "lab/features.hpp"
+#include "lab/methods.hpp"
+#include "lab/training.hpp"
+#include "mts/optim/adam.hpp"
+#include "mts/selection/group_weight_net.hpp"
+#include "mts/selection/mlp_weight_net.hpp"
+#include "mts/selection/step.hpp"
+#include "mts/selection/tabular_weight_net.hpp"
+
+namespace mts::lab {
+
+namespace {
+
+using Model = nn::Classifier<float>;
+using Batch = nn::ClassificationBatch<float>;
+using Parameters = DenseParameters<float>;
+using Features = features::Composition<ChosenFeatures>;
+
+/// One of the activations that never vanish, chosen when the program runs.
+struct ChosenWeight {
+  WeightActivationKind kind = WeightActivationKind::sigmoid;
+
+  double log_value(double z) const {
+    return apply([z](const auto& psi) { return psi.log_value(z); });
+  }
+  double log_slope(double z) const {
+    return apply([z](const auto& psi) { return psi.log_slope(z); });
+  }
+
+ private:
+  template <class F>
+  double apply(F&& f) const {
+    switch (kind) {
+      case WeightActivationKind::softmax:
+        return f(SoftmaxWeight{});
+      case WeightActivationKind::softplus:
+        return f(SoftplusWeight{});
+      default:
+        return f(SigmoidWeight{});
+    }
+  }
+};
+
+double weight_of(const ChosenWeight& psi, double z) { return std::exp(psi.log_value(z)); }
+double weight_of(const ReluWeight& psi, double z) { return psi.value(z); }
+
+/// The validation samples of a step: all of them, or batches in an order of their own.
+class ValidationBatches {
+ public:
+  ValidationBatches(const data::LabelledSet& set, Index batch, std::uint64_t seed)
+      : set_(set),
+        sampler_(set.size(),
+                 {.batch = batch == 0 ? set.size() : batch, .seed = seed, .purpose = "lab: validation order"}),
+        whole_(batch == 0 || batch == set.size()) {
+    if (whole_) {
+      data::gather_all(set, current);
+      describe();
+    }
+  }
+  void next() {
+    if (whole_) return;
+    sampler_.next(ids_);
+    data::gather(set_, ids_, current);
+    describe();
+  }
+  Batch current;
+  Samples samples;
+
+ private:
+  void describe() {
+    samples.labels = current.labels;
+    samples.groups.assign(current.labels.size(), data::real_group);
+  }
+  const data::LabelledSet& set_;
+  data::EpochSampler sampler_;
+  bool whole_;
+  std::vector<Index> ids_;
+};
+
+template <class W, class A>
+class MtsTraining final : public Training {
+ public:
+  MtsTraining(const Task& task, Features features, W weight_net, A activation)
+      : task_(task),
+        activation_(activation),
+        train_(task.problem.pool, task.batch, task.seed),
+        validation_(task.problem.validation, task.settings.validation_batch, task.seed),
+        step_(make_step(make_classifier(task.settings, task.problem), std::move(features), std::move(weight_net),
+                        activation, task)) {
+    if (task.settings.mode == Mode::crossed)
+      selector_.emplace(task.problem.pool, task.batch, task.seed, "lab: selector batch order");
+  }
+
+  StepReport step() override {
+    train_.next();
+    validation_.next();
+    if (!selector_) return step_(train_.batch, train_.samples, validation_.current, validation_.samples);
+    selector_->next(task_.settings.disjoint ? std::span<const Index>(train_.samples.ids) : std::span<const Index>());
+    return step_(train_.batch, train_.samples, validation_.current, validation_.samples, selector_->batch,
+                 selector_->samples);
+  }
+  const Model& model() const override { return step_.model(); }
+  const Parameters& theta() const override { return step_.theta(); }
+
+  /// In batches of the training batch's size and random order, as in training, because features normalised over a batch depend
+  /// on it. The last one is filled up with samples of the first.
+  std::optional<SampleVector> pool_weights() override {
+    const data::Pool& pool = task_.problem.pool;
+    const auto order = RandomStream(task_.seed, "lab: order of the pool's weights").permutation(pool.size());
+    SampleVector weights(pool.size());
+    Batch batch;
+    Samples samples;
+    FeatureBatch<float> f;
+    std::vector<Index> ids(static_cast<std::size_t>(task_.batch));
+    const auto validation = step_.model().forward(step_.theta(), validation_.current);
+    for (Index begin = 0; begin < pool.size(); begin += task_.batch) {
+      for (Index k = 0; k < task_.batch; ++k)
+        ids[static_cast<std::size_t>(k)] = order[static_cast<std::size_t>((begin + k) % pool.size())];
+      data::gather(pool, ids, batch, samples);
+      const auto train = step_.model().linearize(step_.theta(), batch);
+      step_.features().extract(LabContext{train, validation, samples, validation_.samples}, f);
+      const auto logits = step_.weight_net().forward(step_.phi(), f);
+      for (Index k = 0; k < std::min(task_.batch, pool.size() - begin); ++k)
+        weights[ids[static_cast<std::size_t>(k)]] = weight_of(activation_, logits.value()[k]);
+    }
+    return weights;
+  }
+
+ private:
+  using Step = MtsStep<Model, W, Features, Sgd<Parameters>, AdamW<Parameters>, A>;
+
+  static Step make_step(Model model, Features features, W weight_net, A activation, const Task& task) {
+    const Settings& s = task.settings;
+    auto theta = initial_parameters(model, task.seed);
+    auto phi = weight_net.initialize(RandomStream(task.seed, "lab: initial weight net"));
+    MtsOptions options;
+    options.update_every = s.update_every;
+    options.uniform_steps = s.uniform_steps;
+    options.b_eff_floor = {s.b_eff_floor, s.b_eff_floor_strength};
+    options.tempering_floor = s.tempering;
+    return Step(std::move(model), std::move(theta), make_optimizer(s), std::move(features), std::move(weight_net),
+                std::move(phi),
+                AdamW<Parameters>({.learning_rate = s.meta_learning_rate, .weight_decay = s.meta_weight_decay}),
+                std::move(options), activation);
+  }
+
+  Task task_;
+  A activation_;
+  PoolBatches train_;
+  std::optional<PoolBatches> selector_;
+  ValidationBatches validation_;
+  Step step_;
+};
+
+template <class W>
+std::unique_ptr<Training> start(const Task& task, Features features, W weight_net) {
+  if (task.settings.activation == WeightActivationKind::relu)
+    return std::make_unique<MtsTraining<W, ReluWeight>>(task, std::move(features), std::move(weight_net), ReluWeight{});
+  return std::make_unique<MtsTraining<W, ChosenWeight>>(task, std::move(features), std::move(weight_net),
+                                                        ChosenWeight{task.settings.activation});
+}
+
+}  // namespace
+
+std::unique_ptr<Training> start_mts(const Task& task) {
+  const Settings& s = task.settings;
+  const auto features = [&](const std::vector<std::string>& names) { return make_features(names, task.problem); };
+  switch (s.weight_net) {
+    case WeightNetKind::tabular:
+      return start(task, features({}), TabularWeightNet<float>(task.problem.pool.size()));
+    case WeightNetKind::group: {
+      auto group = features({"group"});
+      GroupWeightNet<float> net(group.layout(), "group");
+      return start(task, std::move(group), std::move(net));
+    }
+    case WeightNetKind::mlp:
+      break;
+  }
+  auto chosen = features(s.features);
+  MlpWeightNet<float> net(chosen.layout(), {.hidden = s.weight_net_hidden});
+  return start(task, std::move(chosen), std::move(net));
+}
+
+}  // namespace mts::lab

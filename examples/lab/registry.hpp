@@ -1,0 +1,77 @@
+#pragma once
+/// \file
+/// What the lab knows by name: benchmarks, methods, features. To add one, write its file and a line in registry.cpp.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lab/settings.hpp"
+
+namespace mts::data {
+struct Problem;
+struct GeneratorProgress;
+}  // namespace mts::data
+
+namespace mts::lab {
+
+struct Task;       // training.hpp
+class Training;    // training.hpp
+class AnyFeature;  // features.hpp
+
+/// Makes the problems of one benchmark: its data are read and its generative models trained, once for all seeds.
+class ProblemSource {
+ public:
+  virtual ~ProblemSource() = default;
+  /// The problem of a seed; a function of the seed alone. Thread-safe.
+  virtual data::Problem make(std::uint64_t seed) const = 0;
+};
+
+/// Whom to tell while data are prepared.
+struct Preparation {
+  std::function<void(const data::GeneratorProgress&)> progress;  ///< may throw to stop
+  std::function<void(std::string_view)> note;
+};
+
+struct Benchmark {
+  std::string name;
+  std::string words;      ///< one line
+  Index pool_size;        ///< samples to select from
+  Index validation_size;  ///< validation samples
+  std::unique_ptr<ProblemSource> (*open)(const Settings&, const Session&, const Preparation&);
+};
+
+struct Method {
+  std::string name;
+  std::string words;
+  bool learns_weights;
+  double cost;  ///< of a step, in forwards over the training batch, for the time left
+  std::unique_ptr<Training> (*start)(const Task&);
+};
+
+struct FeatureEntry {
+  std::string name;
+  std::string words;
+  std::shared_ptr<const AnyFeature> (*make)(
+      const data::Problem&);  ///< fitted on the problem's pool where it is offline
+};
+
+const std::vector<Benchmark>& benchmarks();
+const std::vector<Method>& methods();
+const std::vector<FeatureEntry>& features();
+
+/// \throws UsageError for an unknown name
+const Benchmark& benchmark_named(std::string_view name);
+const Method& method_named(std::string_view name);
+const FeatureEntry& feature_named(std::string_view name);
+
+template <class Entries>
+std::vector<std::string> names_of(const Entries& entries) {
+  std::vector<std::string> names;
+  for (const auto& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
+}  // namespace mts::lab

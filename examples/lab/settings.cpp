@@ -1,0 +1,51 @@
+#include "lab/settings.hpp"
+
+#include "mts/data/generator.hpp"
+#include "mts/data/image_set.hpp"
+
+namespace mts::lab {
+
+std::filesystem::path default_data() { return data::fashion_mnist_folder; }
+std::filesystem::path default_cache() { return data::default_cache_folder(); }
+Index default_generator_epochs() { return data::GeneratorOptions{}.epochs; }
+
+const std::vector<Choice<WeightActivationKind>>& Choices<WeightActivationKind>::all() {
+  using enum WeightActivationKind;
+  static const std::vector<Choice<WeightActivationKind>> choices = {
+      {sigmoid, "sigmoid", "1/(1 + exp(-z)): bounded weights, the paper's choice"},
+      {softmax, "softmax", "exp z: softmax over the batch"},
+      {softplus, "softplus", "log(1 + exp z): positive, linear for large z"},
+      {relu, "relu", "max(z, 0): weights can be exactly 0"},
+  };
+  return choices;
+}
+
+const std::vector<Choice<WeightNetKind>>& Choices<WeightNetKind>::all() {
+  using enum WeightNetKind;
+  static const std::vector<Choice<WeightNetKind>> choices = {
+      {mlp, "mlp", "a multi-layer perceptron over the features"},
+      {tabular, "tabular", "a logit for every sample of the pool"},
+      {group, "group", "a logit for the real samples and one for the synthetic"},
+  };
+  return choices;
+}
+
+const std::vector<Choice<Mode>>& Choices<Mode>::all() {
+  using enum Mode;
+  static const std::vector<Choice<Mode>> choices = {
+      {joint, "joint", "alignments on the training batch"},
+      {crossed, "crossed", "alignments on a selector batch of its own"},
+  };
+  return choices;
+}
+
+const std::vector<Choice<EvaluationSet>>& Choices<EvaluationSet>::all() {
+  using enum EvaluationSet;
+  static const std::vector<Choice<EvaluationSet>> choices = {
+      {test, "test", "for reports"},
+      {tuning, "tuning", "for choosing settings"},
+  };
+  return choices;
+}
+
+}  // namespace mts::lab

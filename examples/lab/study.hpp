@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// All runs of a study: every method with every batch size on every seed, in parallel.
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lab/progress.hpp"
+#include "lab/registry.hpp"
+#include "mts/data/pool.hpp"
+#include "mts/diagnostics/phase_timer.hpp"
+#include "mts/diagnostics/separation.hpp"
+
+namespace mts::lab {
+
+/// What is kept of a step; NaN where the step did not form it.
+struct StepRow {
+  Index step = 0;
+  double mean_w = 0, max_p = 0, var_p = 0, b_eff = 0;
+  double gsnr = 0;  ///< signal over noise, each summed over the last `gsnr_window` updates of the weight net
+  double gamma_norm = 0, train_loss = 0, validation_loss = 0;
+};
+inline constexpr Index gsnr_window = 25;
+
+/// What one run left behind.
+struct Run {
+  std::string method;
+  Index batch = 0;
+  std::uint64_t seed = 0;
+  double accuracy = 0;  ///< after the last step, in [0, 1]
+  std::vector<StepRow> dynamics;
+  std::optional<SampleVector> weights;           ///< learned, one per pool sample
+  std::optional<diagnostics::Separation> found;  ///< real or good against the rest, by the learned weights
+  Index warnings = 0;                            ///< steps that warned
+  std::string warning;                           ///< what the first of them said
+  diagnostics::PhaseTimes phases;                ///< of all steps
+  double seconds_steps = 0, seconds_weights = 0, seconds_accuracy = 0;
+
+  double seconds() const { return seconds_steps + seconds_weights + seconds_accuracy; }
+};
+
+/// What the pool of a seed really is.
+struct PoolTruth {
+  std::uint64_t seed = 0;
+  std::vector<data::Kind> kinds;
+  std::vector<int> groups, labels, attributes;
+  std::vector<Index> origins;
+};
+
+struct Study {
+  std::vector<Run> runs;          ///< method by method, batch by batch, seed by seed, as they were asked for
+  std::vector<PoolTruth> truths;  ///< one a seed
+};
+
+/// Runs the study within the present ThreadLimit. The result does not depend on the number of threads (seconds apart).
+/// \throws UsageError for a batch that the pool can't fill; Interrupted soon after `stop` is set; an Error that names the run
+Study run_study(const Settings& settings, const ProblemSource& source, Progress& progress,
+                const std::atomic<bool>& stop);
+
+/// Refuses batches that the benchmark's pool or validation set can't fill, before anything is computed. \throws UsageError
+void check_batches(const Settings& settings, const Benchmark& benchmark);
+
+}  // namespace mts::lab

@@ -1,0 +1,216 @@
+#include "lab/cli.hpp"
+
+#include "data/support.hpp"
+#include "lab/registry.hpp"
+
+namespace {
+
+using namespace mts::lab;
+
+Command parse_words(std::vector<std::string> words) { return parse(words); }
+Command run_with(std::vector<std::string> words) {
+  words.insert(words.begin(), {"run", "--out", "results"});
+  return parse(words);
+}
+
+TEST_CASE("Names: the distance counts insertions, deletions, replacements and swaps") {
+  CHECK(distance("", "") == 0);
+  CHECK(distance("", "abc") == 3);
+  CHECK(distance("mts", "mst") == 1);
+  CHECK(distance("uniform", "unform") == 1);
+  CHECK(distance("kitten", "sitting") == 3);
+}
+
+TEST_CASE("Names: the nearest known one, or none where none is near") {
+  const std::vector<std::string> known = {"uniform", "mts", "l2rw"};
+  CHECK(nearest("mst", known) == "mts");
+  CHECK(nearest("unifrm", known) == "uniform");
+  CHECK(nearest("uni", known) == "uniform");
+  CHECK(nearest("mts-paper", known) == "mts");
+  CHECK(nearest("completely-else", known) == "");
+  CHECK(nearest("", known) == "");
+}
+
+TEST_CASE("Command line: what is not given keeps its default") {
+  const auto command = run_with({});
+  CHECK(command.job == Job::run);
+  CHECK(command.session.out == "results");
+  CHECK(command.settings.benchmark == "spurious");
+  CHECK(command.settings.methods == std::vector<std::string>{"uniform", "mts"});
+  CHECK(command.settings.batches == std::vector<mts::Index>{64, 256, 1024});
+  CHECK(command.settings.steps == 600);
+  CHECK(command.settings.data == default_data());
+}
+
+TEST_CASE("Command line: every option arrives") {
+  const auto command = run_with({"--benchmark",
+                                 "spurious",
+                                 "--method",
+                                 "mts",
+                                 "--batch",
+                                 "32,128",
+                                 "--seeds=5",
+                                 "--first-seed",
+                                 "100",
+                                 "--evaluate-on",
+                                 "tuning",
+                                 "--data",
+                                 "elsewhere",
+                                 "--generator-epochs",
+                                 "2",
+                                 "--steps",
+                                 "50",
+                                 "--hidden",
+                                 "64,32",
+                                 "--lr",
+                                 "0.1",
+                                 "--momentum",
+                                 "0.5",
+                                 "--weight-decay",
+                                 "0",
+                                 "--meta-lr",
+                                 "1e-4",
+                                 "--meta-weight-decay",
+                                 "0.25",
+                                 "--validation-batch",
+                                 "24",
+                                 "--uniform-steps",
+                                 "10",
+                                 "--update-every",
+                                 "3",
+                                 "--features",
+                                 "loss,class",
+                                 "--weight-net",
+                                 "tabular",
+                                 "--weight-net-hidden",
+                                 "7",
+                                 "--activation",
+                                 "softplus",
+                                 "--mode",
+                                 "crossed",
+                                 "--disjoint",
+                                 "--b-eff-floor",
+                                 "0.3",
+                                 "--b-eff-floor-strength",
+                                 "2",
+                                 "--tempering",
+                                 "0.125",
+                                 "--threads",
+                                 "3",
+                                 "--cache",
+                                 "here",
+                                 "--no-pictures"});
+  const auto& s = command.settings;
+  CHECK(s.methods == std::vector<std::string>{"mts"});
+  CHECK(s.batches == std::vector<mts::Index>{32, 128});
+  CHECK(s.seeds == 5);
+  CHECK(s.first_seed == 100);
+  CHECK(s.evaluate_on == EvaluationSet::tuning);
+  CHECK(s.data == "elsewhere");
+  CHECK(s.generator_epochs == 2);
+  CHECK(s.steps == 50);
+  CHECK(s.hidden == std::vector<mts::Index>{64, 32});
+  CHECK(s.learning_rate == 0.1);
+  CHECK(s.momentum == 0.5);
+  CHECK(s.weight_decay == 0);
+  CHECK(s.meta_learning_rate == 1e-4);
+  CHECK(s.meta_weight_decay == 0.25);
+  CHECK(s.validation_batch == 24);
+  CHECK(s.uniform_steps == 10);
+  CHECK(s.update_every == 3);
+  CHECK(s.features == std::vector<std::string>{"loss", "class"});
+  CHECK(s.weight_net == WeightNetKind::tabular);
+  CHECK(s.weight_net_hidden == std::vector<mts::Index>{7});
+  CHECK(s.activation == WeightActivationKind::softplus);
+  CHECK(s.mode == Mode::crossed);
+  CHECK(s.disjoint);
+  CHECK(s.b_eff_floor == 0.3);
+  CHECK(s.b_eff_floor_strength == 2);
+  CHECK(s.tempering == 0.125);
+  CHECK(command.session.threads == 3);
+  CHECK(command.session.cache == "here");
+  CHECK(command.session.no_pictures);
+}
+
+TEST_CASE("Command line: unknown names are refused with the nearest known one") {
+  CHECK_REFUSED(UsageError, run_with({"--benchmark", "spurius"}), "benchmark 'spurius'", "did you mean 'spurious'");
+  CHECK_REFUSED(UsageError, run_with({"--method", "uniform,mst"}), "method 'mst'", "did you mean 'mts'", "uniform");
+  CHECK_REFUSED(UsageError, run_with({"--method", "zzzzzzzz"}), "method 'zzzzzzzz'", "expected uniform or mts");
+  CHECK_REFUSED(UsageError, run_with({"--features", "los"}), "feature 'los'", "did you mean 'loss'");
+  CHECK_REFUSED(UsageError, run_with({"--activation", "sigmod"}), "--activation 'sigmod'", "did you mean 'sigmoid'");
+  CHECK_REFUSED(UsageError, run_with({"--weight-net", "table"}), "--weight-net 'table'", "tabular");
+  CHECK_REFUSED(UsageError, run_with({"--mode", "cross"}), "did you mean 'crossed'");
+  CHECK_REFUSED(UsageError, run_with({"--batchs", "64"}), "unknown option '--batchs'", "did you mean '--batch'");
+  CHECK_REFUSED(UsageError, run_with({"--batchs=64"}), "unknown option '--batchs'", "did you mean '--batch'");
+  CHECK_REFUSED(UsageError, run_with({"64"}), "unknown argument '64'");
+  CHECK_REFUSED(UsageError, parse_words({"rnu"}), "unknown argument 'rnu'", "did you mean 'run'");
+  CHECK_REFUSED(UsageError, parse_words({"list", "--out", "x"}), "unknown option '--out'");
+}
+
+TEST_CASE("Command line: values outside their domain are refused by option, expectation and value") {
+  CHECK_REFUSED(UsageError, run_with({"--seeds", "0"}), "--seeds: expected at least 1, found 0");
+  CHECK_REFUSED(UsageError, run_with({"--seeds", "three"}), "--seeds: expected a whole number, found 'three'");
+  CHECK_REFUSED(UsageError, run_with({"--seeds", "3x"}), "--seeds: expected a whole number, found '3x'");
+  CHECK_REFUSED(UsageError, run_with({"--seeds", "99999999999999999999"}), "--seeds", "99999999999999999999");
+  CHECK_REFUSED(UsageError, run_with({"--batch", "64,0"}), "--batch: expected numbers of at least 1, found 0");
+  CHECK_REFUSED(UsageError, run_with({"--batch", "64,,256"}), "--batch: expected a whole number, found ''");
+  CHECK_REFUSED(UsageError, run_with({"--batch", "64,64"}), "--batch: 64 is given twice");
+  CHECK_REFUSED(UsageError, run_with({"--method", "mts,mts"}), "--method: mts is given twice");
+  CHECK_REFUSED(UsageError, run_with({"--first-seed=-1"}), "--first-seed", "'-1'");
+  CHECK_REFUSED(UsageError, run_with({"--lr", "0"}), "--lr: expected a number above 0, found 0");
+  CHECK_REFUSED(UsageError, run_with({"--lr", "nan"}), "--lr: expected a number above 0");
+  CHECK_REFUSED(UsageError, run_with({"--lr", "inf"}), "--lr: expected a number above 0");
+  CHECK_REFUSED(UsageError, run_with({"--momentum", "1"}), "--momentum: expected a number from 0 to below 1");
+  CHECK_REFUSED(UsageError, run_with({"--tempering", "1.5"}), "--tempering: expected a number from 0 to 1, found 1.5");
+  CHECK_REFUSED(UsageError, run_with({"--threads=-2"}), "--threads: expected at least 0, found -2");
+  CHECK_REFUSED(UsageError, run_with({"--batch"}), "--batch");
+}
+
+TEST_CASE("Command line: options that exclude one another are refused together") {
+  CHECK_REFUSED(UsageError, run_with({"--disjoint"}), "--disjoint needs --mode crossed");
+  CHECK_REFUSED(UsageError, run_with({"--activation", "relu", "--tempering", "0.2"}), "--tempering", "relu");
+  CHECK_REFUSED(UsageError, run_with({"--activation", "relu", "--weight-net", "tabular"}), "relu", "tabular",
+                "begin at 0");
+  CHECK_REFUSED(UsageError, run_with({"--steps", "100"}), "--uniform-steps 100", "--steps 100");
+  CHECK(run_with({"--steps", "100", "--method", "uniform"}).settings.steps == 100);
+}
+
+TEST_CASE("Command line: a run without a place for its results, and no job at all, are refused") {
+  CHECK_REFUSED(UsageError, parse_words({"run"}), "--out DIR");
+  CHECK_REFUSED(UsageError, parse_words({"run", "--out", ""}), "--out DIR");
+  CHECK(parse_words({}).job == Job::help);
+}
+
+TEST_CASE("Command line: the help names every option once, with its default, in lines that fit") {
+  const std::string text = parse_words({"run", "--help"}).help;
+  struct Visitor {
+    const std::string& help;
+    void group(const char* title) { CHECK(help.find(title) != std::string::npos); }
+    template <class T, class D>
+    void operator()(const Option& o, const T&, const D&) {
+      CAPTURE(o.name);
+      CHECK(help.find("\n  --" + o.name + " ") != std::string::npos);
+    }
+  } visitor{text};
+  Settings settings;
+  Session session;
+  for_each_setting(settings, visitor);
+  for_each_session_option(session, visitor);
+  CHECK(text.find("[64,256,1024]") != std::string::npos);
+  CHECK(text.find("joint or crossed [joint]") != std::string::npos);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 100);
+  CHECK(parse_words({"--help"}).help.find("mts-lab run") != std::string::npos);
+  CHECK(parse_words({"--version"}).help == "mts-lab " MTS_VERSION "\n");
+}
+
+TEST_CASE("Command line: the list names every benchmark, method and feature") {
+  CHECK(parse_words({"list"}).job == Job::list);
+  const std::string text = listing();
+  for (const auto& b : benchmarks()) CHECK(text.find("  " + b.name) != std::string::npos);
+  for (const auto& m : methods()) CHECK(text.find("  " + m.name) != std::string::npos);
+  for (const auto& f : features()) CHECK(text.find("  " + f.name) != std::string::npos);
+  CHECK(Settings().features == names_of(features()));
+}
+
+}  // namespace

@@ -1,0 +1,222 @@
+// mts-lab as its users meet it: a child process, its exit status, its words and its files.
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "lab/support.hpp"
+#include "mts/data/npy.hpp"
+
+namespace {
+
+using namespace mts_test;
+
+const bool has_gnuplot = std::system("gnuplot --version > /dev/null 2>&1") == 0;
+
+/// The data set and the trained generators, made once for all tests of this file.
+struct Shared {
+  TemporaryFolder folder;
+  std::filesystem::path data = folder / "data", cache = folder / "cache";
+  Shared() {
+    std::filesystem::create_directories(data);
+    write_small_data(data);
+  }
+};
+Shared& shared() {
+  static Shared s;
+  return s;
+}
+
+/// The arguments of a run that takes a second or two.
+std::vector<std::string> small_run(const std::filesystem::path& out, std::vector<std::string> more = {}) {
+  std::vector<std::string> a = {MTS_LAB_PROGRAM,
+                                "run",
+                                "--out",
+                                out,
+                                "--data",
+                                shared().data,
+                                "--cache",
+                                shared().cache,
+                                "--generator-epochs",
+                                "1",
+                                "--steps",
+                                "12",
+                                "--uniform-steps",
+                                "4",
+                                "--batch",
+                                "16,64",
+                                "--seeds",
+                                "2",
+                                "--hidden",
+                                "16"};
+  a.insert(a.end(), more.begin(), more.end());
+  return a;
+}
+
+std::set<std::string> files_in(const std::filesystem::path& folder) {
+  std::set<std::string> names;
+  if (std::filesystem::exists(folder))
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) names.insert(entry.path().filename());
+  return names;
+}
+std::vector<std::string> lines_of(const std::filesystem::path& file) {
+  std::vector<std::string> lines;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST_CASE("mts-lab: a run writes its files, the same bytes for 1, 2 and 4 threads" * doctest::skip(!has_gnuplot)) {
+  const TemporaryFolder folder;
+  const std::set<std::string> expected = {"results.csv", "dynamics.csv",  "timings.csv",  "weights.npy",
+                                          "truth.csv",   "settings.json", "dynamics.svg", "dynamics.png"};
+  std::string table;
+  for (const char* threads : {"1", "2", "4"}) {
+    Child child(small_run(folder / threads, {"--threads", threads}), folder);
+    const int status = child.wait();
+    CAPTURE(child.err());
+    REQUIRE(status == 0);
+    CHECK(files_in(folder / threads) == expected);
+    for (const auto& name : expected)
+      if (name != "timings.csv") {
+        CAPTURE(name);
+        CHECK(read_plainly(folder / threads / name) == read_plainly(folder / "1" / name));
+      }
+    CHECK(contains(child.err(), "8 runs"));  // plain lines: the output is no terminal
+    CHECK(!contains(child.err(), "\x1b"));
+    table = child.out();
+  }
+  for (const char* words : {"AUC of weights", "Accuracy minus that of uniform", "Figure 2", "dynamics.svg"}) {
+    CAPTURE(words);
+    CHECK(contains(table, words));
+  }
+
+  const auto out = folder / "1";
+  const auto results = lines_of(out / "results.csv");
+  REQUIRE(results.size() == 1 + 8);
+  CHECK(results[0] == "benchmark,method,batch,seed,accuracy_last");
+  CHECK(results[1].starts_with("spurious,uniform,16,0,0."));
+  CHECK(results[8].starts_with("spurious,mts,64,1,0."));
+
+  const auto dynamics = lines_of(out / "dynamics.csv");
+  REQUIRE(dynamics.size() == 1 + 8 * 12);
+  CHECK(dynamics[0] == "method,batch,seed,step,mean_w,max_p,var_p,b_eff,gsnr,gamma_norm,train_loss,validation_loss");
+  CHECK(dynamics[1].starts_with("uniform,16,0,0,1,0.0625,0,16,nan,nan,"));
+  CHECK(dynamics.back().starts_with("mts,64,1,11,0."));
+  CHECK(!contains(dynamics.back(), "nan"));
+
+  CHECK(lines_of(out / "timings.csv")[0] == "method,batch,seed,phase,seconds,times");
+  CHECK(contains(read_plainly(out / "timings.csv"), "mts,64,1,alignments,"));
+
+  const auto truth = lines_of(out / "truth.csv");
+  CHECK(truth[0] == "seed,sample,kind,group,label,attribute,origin");
+  CHECK(truth[1].starts_with("0,0,real,0,"));
+  const auto weights = mts::data::read_npy<float>(out / "weights.npy");
+  REQUIRE(weights.shape.size() == 2);
+  CHECK(weights.shape[0] == 8);
+  CHECK(2 * weights.shape[1] == truth.size() - 1);
+  CHECK(weights.values.front() == 1);  // uniform
+  CHECK(weights.values.back() > 0);
+  CHECK(weights.values.back() < 1);
+
+  const auto settings = nlohmann::json::parse(read_plainly(out / "settings.json"));
+  CHECK(settings["options"]["steps"] == 12);
+  CHECK(settings["options"]["activation"] == "sigmoid");
+  CHECK(settings["options"]["batch"] == nlohmann::json({16, 64}));
+  CHECK(settings["versions"].contains("mts"));
+  CHECK(!settings["options"].contains("threads"));
+  CHECK(read_plainly(out / "dynamics.png").starts_with("\x89PNG"));
+}
+
+TEST_CASE("mts-lab: a second run finds the generators in the cache" * doctest::skip(!has_gnuplot)) {
+  const TemporaryFolder folder;
+  const auto arguments = small_run(folder / "out", {"--method", "uniform", "--batch", "16", "--seeds", "1"});
+  CHECK(Child(arguments, folder).wait() == 0);
+  Child again(arguments, folder);
+  CHECK(again.wait() == 0);
+  CHECK(!contains(again.err(), "training"));
+}
+
+TEST_CASE("mts-lab: help, list and version") {
+  const TemporaryFolder folder;
+  const auto said = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), MTS_LAB_PROGRAM);
+    Child child(words, folder);
+    CHECK(child.wait() == 0);
+    CHECK(child.err() == "");
+    return child.out();
+  };
+  CHECK(contains(said({"--help"}), "mts-lab run"));
+  CHECK(contains(said({}), "mts-lab run"));
+  CHECK(contains(said({"run", "--help"}), "--meta-lr"));
+  CHECK(contains(said({"list"}), "spurious"));
+  CHECK(contains(said({"--version"}), MTS_VERSION));
+}
+
+TEST_CASE("mts-lab: what can't be done is said in words, and the exit status is not 0") {
+  const TemporaryFolder folder;
+  write_plainly(folder / "file", "");
+  std::filesystem::create_directories(folder / "empty");
+  std::filesystem::copy(shared().data, folder / "damaged");
+  std::filesystem::resize_file(folder / "damaged/train-images-idx3-ubyte", 5000);
+  const auto refused = [&](std::vector<std::string> more, int expected, std::vector<std::string> parts) {
+    Child child(small_run(folder / "out", std::move(more)), folder);
+    const int status = child.wait();
+    const std::string said = child.err();
+    CAPTURE(said);
+    CHECK(status == expected);
+    for (const auto& part : parts) CHECK(contains(said, part));
+    CHECK(child.out() == "");
+    CHECK(files_in(folder / "out").empty());
+  };
+  refused({"--benchmark", "texture"}, 2, {"benchmark 'texture'", "spurious"});
+  refused({"--metod", "mts"}, 2, {"--metod", "did you mean '--method'"});
+  refused({"--batch", "100000"}, 2, {"--batch 100000", "samples: expected at most"});
+  refused({"--batch", "4000", "--mode", "crossed", "--disjoint"}, 2, {"--batch 4000", "--disjoint"});
+  refused({"--validation-batch", "5000"}, 2, {"--validation-batch 5000", "expected at most"});
+  refused({"--data", folder / "nowhere"}, 1, {"nowhere", "no such folder"});
+  refused({"--data", folder / "empty"}, 1, {"train-images-idx3-ubyte"});
+  refused({"--data", folder / "damaged"}, 1, {"train-images-idx3-ubyte", "truncated"});
+  refused({"--out", folder / "file"}, 1, {"file", "needs a folder"});
+  refused({"--out", folder / "file/below"}, 1, {"file/below", "Not a directory"});
+  refused({"--out", "/proc/mts-lab"}, 1, {"/proc/mts-lab"});
+  refused({"--lr", "1e30"}, 1, {"seed", "step", "finite"});
+}
+
+TEST_CASE("mts-lab: without gnuplot the tables are written, and the missing picture is an error") {
+  const TemporaryFolder folder;
+  const auto arguments = small_run(folder / "out", {"--method", "uniform", "--batch", "16", "--seeds", "1"});
+  Child child(arguments, folder, {"PATH=/nowhere"});
+  CHECK(child.wait() == 1);
+  CHECK(contains(child.err(), "gnuplot was not found"));
+  CHECK(contains(child.err(), "--no-pictures"));
+  CHECK(contains(child.out(), "results.csv"));
+  CHECK(files_in(folder / "out") == std::set<std::string>{"results.csv", "dynamics.csv", "timings.csv", "weights.npy",
+                                                          "truth.csv", "settings.json"});
+  auto without = arguments;
+  without.push_back("--no-pictures");
+  CHECK(Child(without, folder, {"PATH=/nowhere"}).wait() == 0);
+}
+
+TEST_CASE("mts-lab: Ctrl-C stops a run soon and leaves no file, and what was there stays") {
+  const TemporaryFolder folder;
+  for (const bool had_results : {false, true}) {
+    if (had_results) {
+      std::filesystem::create_directories(folder / "out");
+      write_plainly(folder / "out/results.csv", "of another day");
+    }
+    Child child(small_run(folder / "out", {"--steps", "10000000", "--threads", "2"}), folder);
+    for (int k = 0; k < 1200 && !contains(child.err(), "8 runs"); ++k)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    REQUIRE(contains(child.err(), "8 runs"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    child.interrupt();
+    CHECK(child.wait() == 130);
+    CHECK(contains(child.err(), "interrupted; nothing was written"));
+    CHECK(files_in(folder / "out") == (had_results ? std::set<std::string>{"results.csv"} : std::set<std::string>{}));
+  }
+  CHECK(read_plainly(folder / "out/results.csv") == "of another day");
+}
+
+}  // namespace
