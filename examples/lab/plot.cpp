@@ -167,12 +167,7 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
       "set datafile missing 'NaN'\n"
       "set style fill transparent solid 0.16 noborder\n"
       "set key at screen 0.53,0.945 center top horizontal samplen 2.2 spacing 1.1 maxrows 2\n";
-  script += fmt::format("set xrange [0:{}]\n", s.steps);
-  if (s.uniform_steps > 0 && s.uniform_steps < s.steps) {
-    script +=
-        fmt::format("set arrow 1 from first {0},graph 0 to first {0},graph 1 nohead lc rgb '#999999' dt (6,6) lw 1\n",
-                    s.uniform_steps);
-  }
+  script += fmt::format("set xrange [{}:{}]\n", first, s.steps);
   for (std::size_t p = 0; p < panels.size(); ++p) {
     script += fmt::format("set title '{}' offset 0,-0.6\n", panels[p].title);
     script += p >= 2 ? "set xlabel 'training step' offset 0,0.4\n" : "unset xlabel\n";

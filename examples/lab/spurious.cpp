@@ -10,24 +10,24 @@ namespace {
 class SpuriousSource final : public ProblemSource {
  public:
   SpuriousSource(const Settings& settings, const Session& session, const Preparation& preparation)
-      : data_(data::fashion_mnist(settings.data)),
-        generator_(train(data::web_images(data_), "the generator", settings, session, preparation)),
-        embedding_(train(data::styled_web_images(data_), "the embedding", settings, session, preparation)) {}
+      : data_(data::fashion_mnist(settings.data)), models_(train(data_, settings, session, preparation)) {}
 
-  data::Problem make(std::uint64_t seed) const override { return data::spurious(data_, generator_, embedding_, seed); }
+  data::Problem make(std::uint64_t seed) const override {
+    return data::spurious(data_, models_.generator, models_.embedding, seed);
+  }
 
  private:
-  static data::Generator train(const RowMatrix<float>& images, std::string_view what, const Settings& settings,
-                               const Session& session, const Preparation& preparation) {
-    data::GeneratorOptions options;
-    options.architecture.inputs = images.cols();
+  static data::SpuriousModels train(const data::ImageData& images, const Settings& settings, const Session& session,
+                                    const Preparation& preparation) {
+    auto options = data::spurious_model_options(images);
     options.epochs = settings.generator_epochs;
-    return data::cached_generator(images, options, what, {session.cache, preparation.note, preparation.progress});
+    const data::GeneratorCache cache{session.cache, preparation.note, preparation.progress};
+    return {data::cached_generator(data::web_images(images), options, "the generator", cache),
+            data::cached_generator(data::styled_web_images(images), options, "the embedding", cache)};
   }
 
   data::ImageData data_;
-  data::Generator generator_;
-  data::Generator embedding_;
+  data::SpuriousModels models_;
 };
 
 }  // namespace
