@@ -151,10 +151,12 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
   }
 
   const std::string seeds =
-      s.seeds == 1 ? std::string("one seed") : fmt::format("median of {} seeds, band from least to greatest", s.seeds);
+      s.seeds == 1 ? fmt::format("seed {}", s.first_seed)
+                   : fmt::format("median of {} seeds, band from least to greatest", s.seeds);
   std::string names;
   for (const auto& m : s.methods)
     if (method_named(m).learns_weights) names += (names.empty() ? "" : ", ") + m;
+  const Index first = names.empty() ? 0 : s.uniform_steps;  // before it all weights are the same
   if (names.empty()) names = s.methods.front();
   script += fmt::format(
       "set multiplot layout 2,2 margins screen 0.085,0.98,0.085,0.84 spacing screen 0.095,0.115 "
