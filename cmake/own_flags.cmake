@@ -23,8 +23,9 @@ add_library(mts_own_flags INTERFACE)
 target_compile_options(mts_own_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wdouble-promotion -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # g++ 12 takes `"literal" + std::string` for overlapping memory, depending on what it inlined.
-  target_compile_options(mts_own_flags INTERFACE -Wno-restrict)
+  # g++ 12 takes `"literal" + std::string` for overlapping memory, and the copy of a list into a new vector for one into
+  # no memory, depending on what it inlined.
+  target_compile_options(mts_own_flags INTERFACE -Wno-restrict -Wno-stringop-overflow)
 endif()
 if(MTS_ARCH)
   target_compile_options(mts_own_flags INTERFACE -march=${MTS_ARCH})

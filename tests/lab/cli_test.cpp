@@ -181,17 +181,24 @@ TEST_CASE("Command line: a run without a place for its results, and no job at al
   CHECK(parse_words({}).job == Job::help);
 }
 
+namespace {
+
+/// Looks for every option in a help text.
+struct HelpNames {
+  const std::string& help;
+  void group(const char* title) { CHECK(help.find(title) != std::string::npos); }
+  template <class T, class D>
+  void operator()(const Option& o, const T&, const D&) {
+    CAPTURE(o.name);
+    CHECK(help.find("\n  --" + o.name + " ") != std::string::npos);
+  }
+};
+
+}  // namespace
+
 TEST_CASE("Command line: the help names every option once, with its default, in lines that fit") {
   const std::string text = parse_words({"run", "--help"}).help;
-  struct Visitor {
-    const std::string& help;
-    void group(const char* title) { CHECK(help.find(title) != std::string::npos); }
-    template <class T, class D>
-    void operator()(const Option& o, const T&, const D&) {
-      CAPTURE(o.name);
-      CHECK(help.find("\n  --" + o.name + " ") != std::string::npos);
-    }
-  } visitor{text};
+  HelpNames visitor{text};
   Settings settings;
   Session session;
   for_each_setting(settings, visitor);

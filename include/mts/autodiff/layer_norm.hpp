@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "mts/autodiff/primitive.hpp"
+#include "mts/core/scratch.hpp"
 
 namespace mts::autodiff {
 
@@ -39,19 +40,21 @@ struct LayerNorm {
   void pullback(const Tile<S>& t, ConstView<S> delta, std::span<const DeltaSink<S>> sinks) const {
     if (!sinks[0]) return;
     const Index n = delta.cols;
+    // Rounded once and kept: fused into each use, what should cancel would not, and r can be large.
+    S* d = mts::detail::thread_scratch<S, 0>(n);
     for (Index i = 0; i < t.rows; ++i) {
       const Moments<S> m(t.in[0].row(i), n, epsilon);
-      const S* d = delta.row(i);
+      for (Index j = 0; j < n; ++j) d[j] = t.parameters[j] * delta.row(i)[j];
       S mean_d = 0, mean_dx = 0;
       for (Index j = 0; j < n; ++j) {
-        mean_d += t.parameters[j] * d[j];
-        mean_dx += t.parameters[j] * d[j] * m.hat(j);
+        mean_d += d[j];
+        mean_dx += d[j] * m.hat(j);
       }
       mean_d /= static_cast<S>(n);
       mean_dx /= static_cast<S>(n);
       S* to = sinks[0].view.row(i);
       for (Index j = 0; j < n; ++j) {
-        const S value = m.reciprocal * (t.parameters[j] * d[j] - mean_d - m.hat(j) * mean_dx);
+        const S value = m.reciprocal * (d[j] - mean_d - m.hat(j) * mean_dx);
         to[j] = sinks[0].accumulate ? to[j] + value : value;
       }
     }
