@@ -1,6 +1,9 @@
 // expect-success
 // The control of the compile-fail tests: types that fit are not refused, and the include paths work.
 #include "core/minimal_types.hpp"
+#include "mts/features/compose.hpp"
+#include "mts/features/dataset_z_score.hpp"
+#include "mts/features/real_centre_cosine.hpp"
 #include "mts/optim/adam.hpp"
 #include "mts/optim/sgd.hpp"
 
@@ -11,4 +14,5 @@ int main() {
   mts::require_weight_net<minimal::WeightNet>();
   mts::require_inner_optimizer<mts::Sgd<minimal::Vector>, minimal::Vector>();
   mts::require_inner_optimizer<mts::AdamW<minimal::ElementwiseVector>, minimal::ElementwiseVector>();
+  mts::features::compose(minimal::Extractor{}, mts::features::DatasetZScore{mts::features::RealCentreCosine{}});
 }

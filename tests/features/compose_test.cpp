@@ -68,15 +68,15 @@ TEST_CASE("columns come in the order of the extractors, dimensions derived") {
   CHECK(out.ids == batch.ids);
   CHECK(out.categorical == std::vector<std::vector<int>>{batch.labels, batch.groups});
   CHECK(out.cardinality == std::vector<int>{2, 2});
-  CHECK(out.continuous.leftCols(3) == extracted(BatchZScore{NearestValidationCosine{3}}, context, 4));
-  CHECK(out.continuous.col(3) == extracted(BatchZScore{ValidationCentreCosine{}}, context, 4));
-  CHECK(out.continuous.col(4) == extracted(features.part<3>(), context, 4));
-  CHECK(out.continuous.middleCols(5, 3) == extracted(features.part<5>(), context, 4));
-  CHECK(out.continuous.col(8) == t.losses);
+  CHECK((out.continuous.leftCols(3) == extracted(BatchZScore{NearestValidationCosine{3}}, context, 4)));
+  CHECK((out.continuous.col(3) == extracted(BatchZScore{ValidationCentreCosine{}}, context, 4)));
+  CHECK((out.continuous.col(4) == extracted(features.part<3>(), context, 4)));
+  CHECK((out.continuous.middleCols(5, 3) == extracted(features.part<5>(), context, 4)));
+  CHECK((out.continuous.col(8) == t.losses));
 
   mts::FeatureBatch<float> single;
   features.extract(context, single);
-  CHECK(single.continuous == out.continuous.cast<float>());
+  CHECK((single.continuous == out.continuous.cast<float>()));
   CHECK(single.categorical == out.categorical);
   CHECK(single.ids == out.ids);
 
@@ -84,8 +84,8 @@ TEST_CASE("columns come in the order of the extractors, dimensions derived") {
   auto turned = compose(Loss{}, BatchZScore{NearestValidationCosine{3}});
   mts::FeatureBatch<double> other;
   turned.extract(context, other);
-  CHECK(other.continuous.col(0) == t.losses);
-  CHECK(other.continuous.rightCols(3) == out.continuous.leftCols(3));
+  CHECK((other.continuous.col(0) == t.losses));
+  CHECK((other.continuous.rightCols(3) == out.continuous.leftCols(3)));
   CHECK(other.categorical.empty());
 }
 
@@ -101,9 +101,9 @@ TEST_CASE("compositions compose, and fitting reaches the inner ones") {
   mts::FeatureBatch<double> a, b;
   flat.extract(context_of(train, mts::NoValidation{}, toy.samples, none), a);
   nested.extract(context_of(train, mts::NoValidation{}, toy.samples, none), b);
-  CHECK(a.continuous == b.continuous);
+  CHECK((a.continuous == b.continuous));
   CHECK(a.categorical == b.categorical);
-  CHECK(a.continuous.col(2) == 2 * train.losses);
+  CHECK((a.continuous.col(2) == 2 * train.losses));
 }
 
 TEST_CASE("an empty composition has samples and no columns") {
@@ -113,8 +113,8 @@ TEST_CASE("an empty composition has samples and no columns") {
   mts::FeatureBatch<float> out;
   features.extract(context_of(train, mts::NoValidation{}, none, none), out);
   CHECK(out.size() == 3);
-  CHECK(out.continuous.rows() == 3);
-  CHECK(out.continuous.cols() == 0);
+  CHECK((out.continuous.rows() == 3));
+  CHECK((out.continuous.cols() == 0));
   CHECK(out.categorical.empty());
   CHECK(out.ids.empty());
   CHECK(features.describe() == "");
@@ -185,7 +185,7 @@ TEST_CASE("features of a real classifier: its linearisation for the train batch,
     const auto top = plain_top(all, 2);
     CHECK(std::abs(static_cast<double>(out.continuous(i, 0)) - top[0]) < 1e-6);
     CHECK(std::abs(static_cast<double>(out.continuous(i, 1)) - top[1]) < 1e-6);
-    CHECK(out.continuous(i, 3) == static_cast<float>(lin.value()[i]));
+    CHECK((out.continuous(i, 3) == static_cast<float>(lin.value()[i])));
     CHECK(out.categorical[0][static_cast<std::size_t>(i)] == i % 3);
   }
 }
@@ -209,6 +209,6 @@ TEST_CASE("the same bits for any number of threads, whole compositions too") {
     return out.continuous;
   };
   const auto one = run(1);
-  CHECK(run(2) == one);
-  CHECK(run(4) == one);
+  CHECK((run(2) == one));
+  CHECK((run(4) == one));
 }

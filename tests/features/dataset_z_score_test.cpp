@@ -69,7 +69,7 @@ TEST_CASE("statistics are those of the last fit, and of an extractor that came f
   g.fit(toy.e, toy.samples);
   CHECK(f.mean() == g.mean());
   CHECK(f.standard_deviation() == g.standard_deviation());
-  CHECK(at(f, {1, 9}) == at(g, {1, 9}));
+  CHECK((at(f, {1, 9}) == at(g, {1, 9})));
 }
 
 TEST_CASE("not fitted: refused in words") {

@@ -62,7 +62,7 @@ TEST_CASE("a centre of zero has cosine 0 to everything; one thread and four give
     one = of(a, b);
   }
   const mts::ThreadLimit limit(4);
-  CHECK(of(a, b) == one);
+  CHECK((of(a, b) == one));
 }
 
 TEST_CASE("an empty validation batch and widths that differ are refused in words") {
