@@ -5,8 +5,8 @@
 // left (`pullback`: J^T u) and, if it can, from the right (`per_sample_dot`: J v). Here l_i = -log p_i[label], p_i =
 // softmax(x_i^T W), and row i of J is the matrix x_i delta_i^T, delta_i = p_i - onehot(label).
 //
-// The data are three clouds in space; two fifths of the training samples of cloud 0 carry the label 1. The weight net sees
-// a sample's loss and nothing else. Exit status 0 if it tells clean from corrupted samples and the selection pays.
+// The data are three clouds in space; two fifths of the training samples of cloud 0 carry the label 1. The weight net
+// sees a sample's loss and nothing else. Exit status 0 if it tells clean from corrupted samples and the selection pays.
 // SPDX-License-Identifier: Apache-2.0
 #include <iostream>
 #include <mts/features/compose.hpp>

@@ -1,4 +1,5 @@
-// The problem that the step tests solve in both frameworks: five batches of two groups, a validation batch, and a classifier.
+// The problem that the step tests solve in both frameworks: five batches of two groups, a validation batch, and a
+// classifier.
 #pragma once
 
 #include "libtorch/reference_step.hpp"

@@ -1,5 +1,5 @@
-// Twenty steps of every optimiser beside torch::optim's, on the same gradients: parameters in Eigen, and parameters that are torch
-// tensors, which our optimisers visit through the adapter.
+// Twenty steps of every optimiser beside torch::optim's, on the same gradients: parameters in Eigen, and parameters
+// that are torch tensors, which our optimisers visit through the adapter.
 #include "libtorch/parity.hpp"
 #include "mts/core/check_parameters.hpp"
 #include "mts/optim/adam.hpp"

@@ -1,6 +1,6 @@
-// One MTS step written in torch alone and differentiated by torch alone: the virtual step is a function of phi, the validation
-// loss after it is back-propagated through that step (double backward). It knows nothing of mts but batch and options, and none of
-// the formulas by which mts avoids the double backward.
+// One MTS step written in torch alone and differentiated by torch alone: the virtual step is a function of phi, the
+// validation loss after it is back-propagated through that step (double backward). None of the formulas by which mts
+// avoids the double backward is used.
 #pragma once
 
 #include <torch/torch.h>
@@ -18,7 +18,8 @@ namespace parity {
 /// (parameters, inputs) -> logits, penultimate activations.
 using TorchNet = std::function<std::pair<Tensor, Tensor>(const Tensors&, const Tensor&)>;
 
-/// An inner optimiser: torch::optim's for the real step, its formula, differentiable in the gradient, for the virtual one.
+/// An inner optimiser: torch::optim's for the real step, its formula, differentiable in the gradient, for the virtual
+/// one.
 class InnerReference {
  public:
   virtual ~InnerReference() = default;
@@ -109,9 +110,9 @@ struct ReferenceBatch {
   Tensor inputs, labels, groups;
 };
 
-/// Features: the loss with the batch's mean and deviation taken out, the cosine to the centre of the validation embeddings; class
-/// (embedded in 4 dimensions) and group (in 1). Weight net: [features | embeddings] -> ReLU layers -> z; w = sigmoid(z).
-/// phi: class table, group table, then weight and bias of each layer.
+/// Features: the loss with the batch's mean and deviation taken out, the cosine to the centre of the validation
+/// embeddings; class (embedded in 4 dimensions) and group (in 1). Weight net: [features | embeddings] -> ReLU layers ->
+/// z; w = sigmoid(z). phi: class table, group table, then weight and bias of each layer.
 class ReferenceStep {
  public:
   /// \param class_weights  a number a class, or undefined
@@ -141,8 +142,8 @@ class ReferenceStep {
     return derivative(losses_at(inner_->virtual_step(theta_, g), validation).mean(), phi_);
   }
 
-  /// The gradient in phi of -sum over `selector` of p_i <g_i, direction>, where `direction` is the validation gradient after
-  /// the virtual step on `train`, pulled back through the inner step; it does not move with phi.
+  /// The gradient in phi of -sum over `selector` of p_i <g_i, direction>, where `direction` is the validation gradient
+  /// after the virtual step on `train`, pulled back through the inner step; it does not move with phi.
   Tensors crossed(const ReferenceBatch& train, const ReferenceBatch& validation, const ReferenceBatch& selector) const {
     auto g =
         derivative((weights(features(train, validation), train).detach() * losses_at(theta_, train)).sum(), theta_);

@@ -1,4 +1,5 @@
-// Whole training steps beside the same steps written in torch and differentiated by torch: hypergradient, phi and theta.
+// Whole training steps beside the same steps written in torch and differentiated by torch: hypergradient, phi and
+// theta.
 #include "libtorch/mlp_problem.hpp"
 #include "mts/nn/mlp.hpp"
 #include "mts/optim/adam.hpp"
@@ -26,8 +27,8 @@ const std::vector<std::vector<Index>> mlp_shapes{{hidden, inputs},  {hidden}, {h
 
 enum class Kind { joint, crossed, central_difference };
 
-/// phi's optimiser. In float an epsilon of the size of the gradients: below it Adam's step is the sign of an entry, and an
-/// entry of which all but rounding cancels has none.
+/// phi's optimiser. In float an epsilon of the size of the gradients: below it Adam's step is the sign of an entry, and
+/// an entry of which all but rounding cancels has none.
 template <class S>
 constexpr double meta_epsilon = std::same_as<S, double> ? 1e-8 : 1e-2;
 

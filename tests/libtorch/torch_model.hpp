@@ -1,5 +1,5 @@
-// A second framework behind the contract of mts/core/concepts.hpp: any LibTorch module as `Model`, its parameters staying torch
-// tensors.
+// A second framework behind the contract of mts/core/concepts.hpp: any LibTorch module as `Model`, its parameters
+// staying torch tensors.
 //
 //     auto model = torch_adapter::TorchModel<double, Net>(std::make_shared<Net>(...));
 //     mts::MtsStep step(model, model.initialize(stream), ...);
@@ -48,8 +48,9 @@ inline void to_samples(const torch::Tensor& x, SampleVector& out) {
   out = Eigen::Map<const SampleVector>(host.data_ptr<double>(), host.numel());
 }
 
-/// A list of tensors, one a named parameter. Handles of tensors copy shallowly, so this cannot be copied but by `clone` and
-/// `copy_into`, which copy numbers. The entries are on the CPU and contiguous, so elementwise optimisers can visit them.
+/// A list of tensors, one a named parameter. Handles of tensors copy shallowly, so this cannot be copied but by `clone`
+/// and `copy_into`, which copy numbers. The entries are on the CPU and contiguous, so elementwise optimisers can visit
+/// them.
 template <class S>
 class TorchParameters {
  public:
@@ -154,8 +155,8 @@ class TorchForward {
   torch::Tensor logits_, embedding_;
 };
 
-/// The losses with the graph that led to them. Its module is its own copy, parameters included: a graph remembers the tensors
-/// it was made of, so another linearisation at another point must not share them.
+/// The losses with the graph that led to them. Its module is its own copy, parameters included: a graph remembers the
+/// tensors it was made of, so another linearisation at another point must not share them.
 template <class S, bool shows_embedding>
 class TorchLinearization : public TorchForward<S, shows_embedding> {
  public:
@@ -199,10 +200,11 @@ class TorchLinearization : public TorchForward<S, shows_embedding> {
   torch::Tensor losses_;
 };
 
-/// A module as `Model`. It runs in the module's own mode, in `forward` and `linearize` alike. Where the module normalises by
-/// batch statistics (BatchNorm in training mode), samples mix: each batch, the validation batch too, is normalised by itself, and
-/// J is the Jacobian of the losses given the whole batch; there is a pushforward, but no per-sample gradient. Running
-/// statistics belong to the copy of the module that a call makes: those of the module given do not move.
+/// A module as `Model`. It runs in the module's own mode, in `forward` and `linearize` alike. Where the module
+/// normalises by batch statistics (BatchNorm in training mode), samples mix: each batch, the validation batch too, is
+/// normalised by itself, and J is the Jacobian of the losses given the whole batch; there is a pushforward, but no
+/// per-sample gradient. Running statistics belong to the copy of the module that a call makes: those of the module
+/// given do not move.
 template <class S, class Net>
 class TorchModel {
   static constexpr bool shows_embedding = requires(Net& net, torch::Tensor x) { net.logits_and_embedding(x); };

@@ -1,5 +1,5 @@
-// A module of another framework as `Model`: the adapter keeps the contract, trains as our own net does with the same parameters,
-// and carries BatchNorm, where samples mix, through the same step.
+// A module of another framework as `Model`: the adapter keeps the contract, trains as our own net does with the same
+// parameters, and carries BatchNorm, where samples mix, through the same step.
 #include "libtorch/torch_model.hpp"
 
 #include "libtorch/mlp_problem.hpp"
