@@ -75,7 +75,8 @@ struct Binder {
                if (const std::string wrong = domain(value); !wrong.empty()) throw refused(option, wrong);
              },
              option.words)
-          ->type_name(option.value);
+          ->type_name(option.value)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
   }
 };
@@ -96,10 +97,11 @@ std::string two_columns(const std::string& name, std::string words, std::size_t 
   if (name.size() + 4 > column) out += "\n" + std::string(column, ' ');
   const std::size_t width = 100 - column;
   while (words.size() > width) {
-    std::size_t cut = words.rfind(' ', width);
-    if (cut == std::string::npos) break;
+    const std::size_t space = words.rfind(' ', width), comma = words.rfind(',', width - 1);
+    if (space == std::string::npos && comma == std::string::npos) break;
+    const std::size_t cut = space != std::string::npos ? space : comma + 1;
     out += words.substr(0, cut) + "\n" + std::string(column, ' ');
-    words.erase(0, cut + 1);
+    words.erase(0, words[cut] == ' ' ? cut + 1 : cut);
   }
   return out + words + "\n";
 }

@@ -59,6 +59,15 @@ struct Line {
   std::vector<const Run*> runs;
 };
 
+/// Whether a logarithmic axis has anything to show: uniform weights have no variance.
+bool has_positive(const std::vector<Line>& lines, double StepRow::*value) {
+  for (const auto& line : lines)
+    for (const Run* run : line.runs)
+      for (const auto& row : run->dynamics)
+        if (row.*value > 0) return true;
+  return false;
+}
+
 std::vector<Line> lines_of(const Settings& s, const Study& study) {
   std::vector<std::string> methods;
   for (const auto& m : s.methods)
@@ -150,9 +159,8 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
     script += "END\n";
   }
 
-  const std::string seeds =
-      s.seeds == 1 ? fmt::format("seed {}", s.first_seed)
-                   : fmt::format("median of {} seeds, band from least to greatest", s.seeds);
+  const std::string seeds = s.seeds == 1 ? fmt::format("seed {}", s.first_seed)
+                                         : fmt::format("median of {} seeds, band from least to greatest", s.seeds);
   std::string names;
   for (const auto& m : s.methods)
     if (method_named(m).learns_weights) names += (names.empty() ? "" : ", ") + m;
@@ -173,7 +181,8 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
   for (std::size_t p = 0; p < panels.size(); ++p) {
     script += fmt::format("set title '{}' offset 0,-0.6\n", panels[p].title);
     script += p >= 2 ? "set xlabel 'training step' offset 0,0.4\n" : "unset xlabel\n";
-    script += panels[p].log ? "set logscale y\nset format y '10^{%L}'\n" : "unset logscale y\nset format y '%g'\n";
+    script += panels[p].log && has_positive(lines, panels[p].value) ? "set logscale y\nset format y '10^{%L}'\n"
+                                                                    : "unset logscale y\nset format y '%g'\n";
     std::string plots;
     const std::size_t column = 2 + 3 * p;
     for (std::size_t l = 0; l < lines.size(); ++l) {

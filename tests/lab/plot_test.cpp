@@ -13,7 +13,7 @@ TEST_CASE("Gnuplot: what it writes comes back" * doctest::skip(!has_gnuplot)) {
 }
 
 TEST_CASE("Gnuplot: a script that fails is an error with gnuplot's words" * doctest::skip(!has_gnuplot)) {
-  CHECK_REFUSED(mts::DataError, run_gnuplot("plot nonsense(\n"), "gnuplot failed", "line 1");
+  CHECK_REFUSED(mts::DataError, run_gnuplot("plot nonsense(\n"), "gnuplot failed", "invalid expression");
 }
 
 TEST_CASE("Gnuplot: a missing program says what to install and how to do without") {
@@ -41,11 +41,11 @@ TEST_CASE("Dynamics: four panels, a line for each batch size of the method that 
         }
         study.runs.push_back(run);
       }
-  const std::string svg = run_gnuplot(dynamics_script(settings, study, "svg size 400,300 enhanced"));
+  const std::string svg = run_gnuplot(dynamics_script(settings, study, "svg size 1000,760 enhanced"));
   CHECK(mts_test::contains(svg, "<svg"));
   CHECK(mts_test::contains(svg, "</svg>"));
-  for (const char* words : {"mean raw weight", "largest normalised weight", "variance of", "effective batch size",
-                            "training step", "N = 64", "N = 256", "mts on spurious: median of 2 seeds"}) {
+  for (const std::string words : {"mean raw weight", "largest normalised weight", "variance of", "effective batch size",
+                                  "training step", "N = 64", "N = 256", "mts on spurious: median of 2 seeds"}) {
     CAPTURE(words);
     CHECK(mts_test::contains(svg, words));
   }

@@ -178,7 +178,7 @@ TEST_CASE("mts-lab: what can't be done is said in words, and the exit status is 
   refused({"--data", folder / "nowhere"}, 1, {"nowhere", "no such folder"});
   refused({"--data", folder / "empty"}, 1, {"train-images-idx3-ubyte"});
   refused({"--data", folder / "damaged"}, 1, {"train-images-idx3-ubyte", "truncated"});
-  refused({"--out", folder / "file"}, 1, {"file", "needs a folder"});
+  refused({"--out", folder / "file"}, 1, {"file", "need a folder"});
   refused({"--out", folder / "file/below"}, 1, {"file/below", "Not a directory"});
   refused({"--out", "/proc/mts-lab"}, 1, {"/proc/mts-lab"});
   refused({"--lr", "1e30"}, 1, {"seed", "step", "finite"});
