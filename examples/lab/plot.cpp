@@ -59,15 +59,6 @@ struct Line {
   std::vector<const Run*> runs;
 };
 
-/// Whether a logarithmic axis has anything to show: uniform weights have no variance.
-bool has_positive(const std::vector<Line>& lines, double StepRow::*value) {
-  for (const auto& line : lines)
-    for (const Run* run : line.runs)
-      for (const auto& row : run->dynamics)
-        if (row.*value > 0) return true;
-  return false;
-}
-
 std::vector<Line> lines_of(const Settings& s, const Study& study) {
   std::vector<std::string> methods;
   for (const auto& m : s.methods)
@@ -91,6 +82,16 @@ double smallest_shown(const Panel& panel, const Run& run) {
   if (!panel.log) return -HUGE_VAL;
   const double n = static_cast<double>(run.batch);
   return panel.value == &StepRow::var_p ? 1e-12 / (n * n) : 0;
+}
+
+/// Whether a panel's axis is logarithmic: not where it would have nothing to show, as uniform weights have no variance.
+bool is_logarithmic(const Panel& panel, const std::vector<Line>& lines) {
+  if (!panel.log) return false;
+  for (const auto& line : lines)
+    for (const Run* run : line.runs)
+      for (const auto& row : run->dynamics)
+        if (row.*panel.value > smallest_shown(panel, *run)) return true;
+  return false;
 }
 
 std::string text_for_gnuplot(const std::string& s) {
@@ -133,6 +134,8 @@ std::string run_gnuplot(const std::string& script, const std::string& program) {
 
 std::string dynamics_script(const Settings& s, const Study& study, const std::string& terminal) {
   const auto lines = lines_of(s, study);
+  std::array<bool, panels.size()> logarithmic;
+  for (std::size_t p = 0; p < panels.size(); ++p) logarithmic[p] = is_logarithmic(panels[p], lines);
   std::string script = fmt::format("set terminal {}\n", terminal);
 
   // One block of numbers a line: step, then median, least and greatest over the seeds for each panel.
@@ -141,11 +144,11 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
     const auto& runs = lines[l].runs;
     for (std::size_t k = 0; k < runs.front()->dynamics.size(); ++k) {
       script += fmt::format("{}", runs.front()->dynamics[k].step);
-      for (const auto& panel : panels) {
+      for (std::size_t p = 0; p < panels.size(); ++p) {
         std::vector<double> values;
         for (const Run* run : runs) {
-          const double x = run->dynamics[k].*panel.value;
-          if (x > smallest_shown(panel, *run)) values.push_back(x);
+          const double x = run->dynamics[k].*panels[p].value;
+          if (!logarithmic[p] || x > smallest_shown(panels[p], *run)) values.push_back(x);
         }
         if (values.empty())
           script += " NaN NaN NaN";
@@ -181,8 +184,7 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
   for (std::size_t p = 0; p < panels.size(); ++p) {
     script += fmt::format("set title '{}' offset 0,-0.6\n", panels[p].title);
     script += p >= 2 ? "set xlabel 'training step' offset 0,0.4\n" : "unset xlabel\n";
-    script += panels[p].log && has_positive(lines, panels[p].value) ? "set logscale y\nset format y '10^{%L}'\n"
-                                                                    : "unset logscale y\nset format y '%g'\n";
+    script += logarithmic[p] ? "set logscale y\nset format y '10^{%L}'\n" : "unset logscale y\nset format y '%g'\n";
     std::string plots;
     const std::size_t column = 2 + 3 * p;
     for (std::size_t l = 0; l < lines.size(); ++l) {
