@@ -39,6 +39,15 @@ const std::vector<Choice<Mode>>& Choices<Mode>::all() {
   return choices;
 }
 
+const std::vector<Choice<ScheduleKind>>& Choices<ScheduleKind>::all() {
+  using enum ScheduleKind;
+  static const std::vector<Choice<ScheduleKind>> choices = {
+      {cosine, "cosine", "a half cosine from the learning rate to 0"},
+      {constant, "constant", "the learning rate throughout"},
+  };
+  return choices;
+}
+
 const std::vector<Choice<EvaluationSet>>& Choices<EvaluationSet>::all() {
   using enum EvaluationSet;
   static const std::vector<Choice<EvaluationSet>> choices = {

@@ -19,6 +19,7 @@ enum class WeightActivationKind { sigmoid, softmax, softplus, relu };
 enum class WeightNetKind { mlp, tabular, group };
 enum class Mode { joint, crossed };
 enum class EvaluationSet { test, tuning };
+enum class ScheduleKind { cosine, constant };
 
 std::filesystem::path default_data();   ///< where the distribution puts Fashion-MNIST
 std::filesystem::path default_cache();  ///< the library's choice
@@ -39,6 +40,7 @@ struct Settings {
   Index steps = 600;
   std::vector<Index> hidden = {128};
   double learning_rate = 0.05;
+  ScheduleKind schedule = ScheduleKind::cosine;
   double momentum = 0.9;
   double weight_decay = 5e-4;
 
@@ -143,6 +145,7 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"steps", "K", "training steps of each run"}, s.steps, at_least<Index>(1));
   visit(Option{"hidden", "N,...", "widths of the hidden layers"}, s.hidden, each_at_least(1));
   visit(Option{"lr", "X", "learning rate of SGD"}, s.learning_rate, positive());
+  visit(Option{"schedule", "NAME", "how it goes on"}, s.schedule, any());
   visit(Option{"momentum", "X", "its momentum"}, s.momentum, below_one());
   visit(Option{"weight-decay", "X", "its weight decay"}, s.weight_decay, not_negative());
 
@@ -192,6 +195,10 @@ struct Choices<WeightNetKind> {
 template <>
 struct Choices<Mode> {
   static const std::vector<Choice<Mode>>& all();
+};
+template <>
+struct Choices<ScheduleKind> {
+  static const std::vector<Choice<ScheduleKind>>& all();
 };
 template <>
 struct Choices<EvaluationSet> {

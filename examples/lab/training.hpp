@@ -46,7 +46,10 @@ inline DenseParameters<float> initial_parameters(const nn::Classifier<float>& mo
 }
 inline Sgd<DenseParameters<float>> make_optimizer(const Settings& settings) {
   return Sgd<DenseParameters<float>>(
-      {.learning_rate = settings.learning_rate, .momentum = settings.momentum, .weight_decay = settings.weight_decay});
+      {.learning_rate = settings.learning_rate,
+       .momentum = settings.momentum,
+       .weight_decay = settings.weight_decay,
+       .schedule = settings.schedule == ScheduleKind::cosine ? cosine(settings.steps) : Schedule{}});
 }
 
 /// The training batches of a run, in the same order for all methods.

@@ -64,6 +64,8 @@ TEST_CASE("Command line: every option arrives") {
                                  "64,32",
                                  "--lr",
                                  "0.1",
+                                 "--schedule",
+                                 "constant",
                                  "--momentum",
                                  "0.5",
                                  "--weight-decay",
@@ -111,6 +113,7 @@ TEST_CASE("Command line: every option arrives") {
   CHECK(s.steps == 50);
   CHECK(s.hidden == std::vector<mts::Index>{64, 32});
   CHECK(s.learning_rate == 0.1);
+  CHECK(s.schedule == ScheduleKind::constant);
   CHECK(s.momentum == 0.5);
   CHECK(s.weight_decay == 0);
   CHECK(s.meta_learning_rate == 1e-4);

@@ -99,6 +99,7 @@ TEST_CASE("Methods: every option of the selection does something") {
       {"b-eff-floor-strength", [](Settings& s) { s.b_eff_floor = 1, s.b_eff_floor_strength = 50; }},
       {"tempering", [](Settings& s) { s.tempering = 0.9999; }},
       {"lr", [](Settings& s) { s.learning_rate = 0.02; }},
+      {"schedule", [](Settings& s) { s.schedule = ScheduleKind::constant; }},
       {"momentum", [](Settings& s) { s.momentum = 0.5; }},
       {"weight-decay", [](Settings& s) { s.weight_decay = 0.1; }},
   };
