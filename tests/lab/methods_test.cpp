@@ -105,15 +105,16 @@ TEST_CASE("Methods: every option of the selection does something") {
   };
   std::map<std::vector<float>, std::string> seen;
   seen[outcome("mts", short_settings()).theta] = "the defaults";
-  for (const auto& [name, change] : changes) {
+  for (const auto& tried : changes) {
+    const auto& name = tried.first;
     Settings s = short_settings();
-    change(s);
+    tried.second(s);
     const auto o = outcome("mts", s);
     CAPTURE(name);
     CHECK(o.weights->allFinite());
-    const auto [same, is_new] = seen.emplace(o.theta, name);
-    CAPTURE(same->second);
-    CHECK(is_new);
+    const auto placed = seen.emplace(o.theta, name);
+    CAPTURE(placed.first->second);
+    CHECK(placed.second);
   }
 }
 

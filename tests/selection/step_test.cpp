@@ -322,7 +322,7 @@ TEST_CASE("a number that is not finite is an error that names step, batch, quant
   spec.inner = toy::sgd({.learning_rate = 0.5, .momentum = 0.9});
   refused(spec, [](Drawn& t, Drawn&, Drawn&) { t.batch.inputs(3, 1) = not_a_number; },
           {"MTS step 2", "training batch", "value", "nan", "index 3 of 12"});
-  refused(spec, [](Drawn& t, Drawn&, Drawn&) { t.batch.inputs(7, 0) = INFINITY; },
+  refused(spec, [](Drawn& t, Drawn&, Drawn&) { t.batch.inputs(7, 0) = HUGE_VAL; },
           {"MTS step 2", "norm of the training gradient", "nan"});  // tanh hides it from the losses
   refused(spec, [](Drawn&, Drawn& v, Drawn&) { v.batch.inputs(5, 0) = not_a_number; },
           {"MTS step 2", "validation batch", "nan", "index 5 of 9"});

@@ -271,7 +271,7 @@ namespace {
 using Long = long double;
 
 Long log_of_psi(Activation activation, double z) {
-  const Long x = z;
+  const auto x = static_cast<Long>(z);
   switch (activation) {
     case Activation::softmax:
       return x;
