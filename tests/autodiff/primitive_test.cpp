@@ -128,6 +128,43 @@ static_assert(!ParametricPrimitive<Relu, float> && !ParametricPrimitive<Add, flo
 
 }  // namespace
 
+namespace {
+
+/// The pushforward of a primitive none of whose inputs nor parameters has a tangent.
+template <class P>
+RowMatrix<double> pushforward_of_nothing(const P& primitive, std::size_t inputs, Index width, Index out_width) {
+  const RowMatrix<double> x = random_matrix(3, width, RandomStream(1, "x"));
+  const std::vector<ConstView<double>> in(inputs, ConstView<double>{x.data(), 3, width, width});
+  const std::vector<ConstView<double>> absent(inputs);
+  const std::vector<double> parameters(100, 0.5);
+  const std::vector<int> labels{0, 1, 0};
+  const int* columns[] = {labels.data()};
+  RowMatrix<double> y(3, out_width), out = RowMatrix<double>::Constant(3, out_width, 9);
+  Tile<double> tile{3, in, {}, parameters.data(), columns};
+  primitive.forward(tile, View<double>{y.data(), 3, out_width, out_width});
+  tile.out = {y.data(), 3, out_width, out_width};
+  primitive.pushforward(tile, std::span<const ConstView<double>>(absent), static_cast<const double*>(nullptr),
+                        View<double>{out.data(), 3, out_width, out_width});
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("primitives: where no tangent comes in, 0 goes out") {
+  CHECK(pushforward_of_nothing(Linear{4}, 1, 2, 4).isZero(0));
+  CHECK(pushforward_of_nothing(Relu{}, 1, 2, 2).isZero(0));
+  CHECK(pushforward_of_nothing(Add{}, 3, 2, 2).isZero(0));
+  CHECK(pushforward_of_nothing(Add{{2, 3}}, 2, 2, 2).isZero(0));
+  CHECK(pushforward_of_nothing(Concatenate{}, 2, 2, 4).isZero(0));
+  CHECK(pushforward_of_nothing(LayerNorm{}, 1, 2, 2).isZero(0));
+  CHECK(pushforward_of_nothing(Embedding{{0, 2}, 3}, 0, 2, 3).isZero(0));
+  CHECK(pushforward_of_nothing(SoftmaxCrossEntropy{{0, 2}}, 1, 2, 1).isZero(0));
+  CHECK(pushforward_of_nothing(SquaredError{}, 2, 2, 1).isZero(0));
+  CHECK(pushforward_of_nothing(BernoulliCrossEntropy{}, 2, 2, 1).isZero(0));
+  CHECK(pushforward_of_nothing(GaussianReparametrisation{}, 3, 2, 2).isZero(0));
+  CHECK(pushforward_of_nothing(GaussianDivergence{}, 2, 2, 1).isZero(0));
+}
+
 TEST_CASE("primitives: the least primitive runs in a network") {
   Graph<float> g;
   const auto y = g.add(Identity{}, {g.input(2)});
