@@ -46,12 +46,11 @@ struct Settings {
 
   double meta_learning_rate = 1e-3;
   double meta_weight_decay = 1e-4;
-  ScheduleKind meta_schedule = ScheduleKind::cosine;
+  ScheduleKind meta_schedule = ScheduleKind::constant;
   Index validation_batch = 0;  ///< 0: the whole validation set
   Index uniform_steps = 100;
   Index update_every = 1;
-  std::vector<std::string> features = {"loss",
-                                       "nearest-validation-cosine",
+  std::vector<std::string> features = {"nearest-validation-cosine",
                                        "validation-centre-cosine",
                                        "real-centre-cosine",
                                        "nearest-real-cosine",
