@@ -125,10 +125,12 @@ class DenseParameters {
   }
 
   /// Writes size and entries in the machine's own byte order; `load` reads them back, bit for bit.
+  /// \throws DataError if the stream does not take them
   void save(std::ostream& out) const {
     const std::int64_t n = size();
     out.write(reinterpret_cast<const char*>(&n), sizeof n);
     out.write(reinterpret_cast<const char*>(values_.data()), static_cast<std::streamsize>(sizeof(S)) * n);
+    if (!out) throw DataError(detail::text("DenseParameters::save: the stream does not take ", size(), " parameters"));
   }
   /// \throws DataError if the stream ends early or holds a vector of another size; then nothing has changed
   void load(std::istream& in) {
