@@ -127,7 +127,7 @@ class Verifier {
   /// claim throws, in whatever thread. All name law, claim and case.
   Report verify(std::span<const Claim> claims, const VerifyProgress& progress = {}) const {
     check_value(!claims.empty(), "verify", "no claims were given");
-    Run run{*this, progress, {}, 0, 0};
+    Run run{*this, progress, {}};
     std::set<std::string> names;
     for (const Claim& claim : claims) {
       check_whole(claim);
@@ -256,8 +256,9 @@ class Verifier {
     const VerifyProgress& progress;
     Report report;
     Index total = 0, done = 0;
+    double share = 0;  ///< of the present case, as far as can be told
 
-    bool tell(double share, const Finding* finding) {
+    bool tell(const Finding* finding) {
       if (progress && !progress(static_cast<double>(done) + share, total, finding)) report.stopped = true;
       return !report.stopped;
     }
@@ -297,7 +298,8 @@ class Verifier {
         f.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
         report.findings.push_back(std::move(f));
         ++done;
-        if (!tell(0, &report.findings.back()) && done < total) return;
+        share = 0;
+        if (!tell(&report.findings.back()) && done < total) return;
         report.stopped = false;  // after the last case there is nothing left to stop
       }
       report.mutants.insert(report.mutants.end(), mutants.begin(), mutants.end());
@@ -341,7 +343,8 @@ class Verifier {
                           std::vector<double>(static_cast<std::size_t>(simulation.observables), 0.0),
                           {}});
       const Index largest = options.max_replicates / options.blocks;
-      Index drawn = 0, wanted = std::min(pilot_per_block, largest), forecast = wanted;  // per block
+      Index drawn = 0, wanted = std::min(pilot_per_block, largest), forecast = largest;  // per block
+      share = 0;
       Measured found;
       bool precise = false;
       for (;;) {
@@ -406,8 +409,9 @@ class Verifier {
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
         const double fitting = static_cast<double>(count) * slice_seconds / std::max(seconds, 1e-9);
         slice = std::max<Index>(1, static_cast<Index>(std::min(fitting, 2.0 * static_cast<double>(slice))));
-        const double share = static_cast<double>(drawn) / static_cast<double>(std::max(forecast, drawn));
-        if (drawn < wanted && !tell(std::min(share, 0.999), nullptr)) return false;
+        const double now = static_cast<double>(drawn) / static_cast<double>(std::max(forecast, drawn));
+        share = std::max(share, std::min(now, 0.999));  // a forecast may grow, what is told may not shrink
+        if (drawn < wanted && !tell(nullptr)) return false;
       }
       return true;
     }
