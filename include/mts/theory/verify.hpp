@@ -66,7 +66,7 @@ struct Finding {
   double predicted = 0, measured = 0;
   double deviation = 0;  ///< |measured - predicted|
   double allowed = 0;    ///< what it may be: tolerance * scale, or allowance + critical * standard error
-  /// Simulated claims only, else NaN. z: the deviation beyond the allowance, in standard errors, signed.
+  /// Simulated claims only, else NaN. z = (measured - predicted) / standard error: with an allowance it may be large.
   double standard_error = std::numeric_limits<double>::quiet_NaN();
   double z = std::numeric_limits<double>::quiet_NaN();
   Verdict verdict = Verdict::fails;
@@ -85,7 +85,7 @@ struct Report {
   std::vector<Finding> findings;      ///< claim by claim, case by case
   std::vector<JudgedMutant> mutants;  ///< of the claims all of whose cases were judged
   Index simulated_points = 0;         ///< of the whole run
-  double critical = 0;                ///< what |z| may be; 0 where nothing is simulated
+  double critical = 0;                ///< standard errors that a deviation may have; 0 where nothing is simulated
   bool stopped = false;               ///< by the progress callback, before all was judged
 
   bool holds() const {
@@ -365,9 +365,10 @@ class Verifier {
       f.replicates = drawn * options.blocks;
       f.deviation = std::abs(f.measured - predicted);
       f.allowed = allowance + report.critical * f.standard_error;
-      f.z = std::copysign(std::max(0.0, f.deviation - allowance) / f.standard_error, f.measured - predicted);
+      f.z = (f.measured - predicted) / f.standard_error;
       if (f.deviation > f.allowed)
-        f.reason = detail::text("z = ", f.z, " is beyond ", report.critical);
+        f.reason = detail::text("the deviation ", f.deviation, " is more than ", f.allowed, ", ", allowance, " + ",
+                                report.critical, " standard errors");
       else if (!precise)
         f.reason = detail::text("not precise enough: standard error ", f.standard_error, " after ", f.replicates,
                                 " replicates, ", target, " was asked for");
