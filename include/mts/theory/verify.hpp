@@ -36,6 +36,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <variant>
@@ -60,7 +61,7 @@ inline const char* name_of(Verdict verdict) { return verdict == Verdict::holds ?
 
 /// What was found of one claim at one case.
 struct Finding {
-  std::string law, name, parameters;  ///< parameters: `Case::text`
+  std::string law = {}, name = {}, parameters = {};  ///< parameters: `Case::text`
   bool exact = false;
   /// Of a prediction with several components, the one that deviates most.
   double predicted = 0, measured = 0;
@@ -70,8 +71,8 @@ struct Finding {
   double standard_error = std::numeric_limits<double>::quiet_NaN();
   double z = std::numeric_limits<double>::quiet_NaN();
   Verdict verdict = Verdict::fails;
-  std::string reason;    ///< why it fails; empty if it holds
-  Index replicates = 0;  ///< 0 for exact claims
+  std::string reason = {};  ///< why it fails; empty if it holds
+  Index replicates = 0;     ///< 0 for exact claims
   double seconds = 0;
 };
 
@@ -168,6 +169,14 @@ class Verifier {
   static constexpr double hopeless = 4;          ///< times max_replicates
   static constexpr double slice_seconds = 0.25;
 
+  /// As detail::text, with the digits that a reader of reasons wants.
+  template <class... Parts>
+  static std::string in_words(const Parts&... parts) {
+    std::ostringstream out;
+    out.precision(3);
+    (out << ... << parts);
+    return out.str();
+  }
   static std::string label(const Claim& claim) { return claim.law + ", " + claim.name; }
   static std::string label(const Claim& claim, const Case& at) { return label(claim) + ", " + at.text(); }
 
@@ -320,8 +329,7 @@ class Verifier {
       f.deviation = worst.deviation;
       f.allowed = exact.tolerance * scale;
       f.verdict = f.deviation <= f.allowed ? Verdict::holds : Verdict::fails;
-      if (f.verdict == Verdict::fails)
-        f.reason = detail::text("the deviation ", f.deviation, " is more than ", f.allowed);
+      if (f.verdict == Verdict::fails) f.reason = in_words("the deviation ", f.deviation, " is more than ", f.allowed);
     }
 
     /// False if it was stopped.
@@ -367,11 +375,11 @@ class Verifier {
       f.allowed = allowance + report.critical * f.standard_error;
       f.z = (f.measured - predicted) / f.standard_error;
       if (f.deviation > f.allowed)
-        f.reason = detail::text("the deviation ", f.deviation, " is more than ", f.allowed, ", ", allowance, " + ",
-                                report.critical, " standard errors");
+        f.reason = in_words("the deviation ", f.deviation, " is more than ", f.allowed, ": ", report.critical,
+                            " standard errors and an allowance of ", allowance);
       else if (!precise)
-        f.reason = detail::text("not precise enough: standard error ", f.standard_error, " after ", f.replicates,
-                                " replicates, ", target, " was asked for");
+        f.reason = in_words("not precise enough: standard error ", f.standard_error, " after ", f.replicates,
+                            " replicates, ", target, " was asked for");
       f.verdict = f.reason.empty() ? Verdict::holds : Verdict::fails;
       return true;
     }
