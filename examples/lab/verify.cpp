@@ -96,8 +96,9 @@ void check(const VerifySettings& settings) {
 }
 
 std::string table_of(const Report& report) {
+  constexpr std::size_t widest = 30;  // a longer case has a line of its own
   std::size_t width = 4;
-  for (const auto& f : report.findings) width = std::max(width, std::min<std::size_t>(f.parameters.size(), 36));
+  for (const auto& f : report.findings) width = std::max(width, std::min(f.parameters.size(), widest));
   std::string out = fmt::format("\n{:<6}{:<{}}  {:>11}  {:>11}  {:>20}  {:>6}  verdict\n", "law", "case", width,
                                 "predicted", "measured", "standard error", "z");
   const Finding* before = nullptr;
@@ -108,9 +109,11 @@ std::string table_of(const Report& report) {
     before = &f;
     const std::string sure = f.exact ? fmt::format("off {:.1e} of {:.1e}", f.deviation, f.allowed)
                                      : fmt::format("+- {:.2g}", f.standard_error);
-    out +=
-        fmt::format("      {:<{}}  {:>11}  {:>11}  {:>20}  {:>6}  {}\n", f.parameters, width, short_number(f.predicted),
-                    short_number(f.measured), sure, f.exact ? "" : fmt::format("{:+.2f}", f.z), name_of(f.verdict));
+    const bool fits = f.parameters.size() <= width;
+    if (!fits) out += fmt::format("      {}\n", f.parameters);
+    out += fmt::format("      {:<{}}  {:>11}  {:>11}  {:>20}  {:>6}  {}\n", fits ? f.parameters : "", width,
+                       short_number(f.predicted), short_number(f.measured), sure,
+                       f.exact ? "" : fmt::format("{:+.2f}", f.z), name_of(f.verdict));
     if (f.verdict == Verdict::fails) out += fmt::format("        {}\n", f.reason);
     failed += f.verdict == Verdict::fails;
     seconds += f.seconds;
