@@ -96,10 +96,10 @@ void check(const VerifySettings& settings) {
 }
 
 std::string table_of(const Report& report) {
-  constexpr std::size_t widest = 30;  // a longer case has a line of its own
+  constexpr std::size_t widest = 27;  // a longer case has a line of its own
   std::size_t width = 4;
   for (const auto& f : report.findings) width = std::max(width, std::min(f.parameters.size(), widest));
-  std::string out = fmt::format("\n{:<6}{:<{}}  {:>11}  {:>11}  {:>20}  {:>6}  verdict\n", "law", "case", width,
+  std::string out = fmt::format("\n{:<6}{:<{}}  {:>11}  {:>11}  {:>22}  {:>6}  verdict\n", "law", "case", width,
                                 "predicted", "measured", "standard error", "z");
   const Finding* before = nullptr;
   double seconds = 0;
@@ -111,7 +111,7 @@ std::string table_of(const Report& report) {
                                      : fmt::format("+- {:.2g}", f.standard_error);
     const bool fits = f.parameters.size() <= width;
     if (!fits) out += fmt::format("      {}\n", f.parameters);
-    out += fmt::format("      {:<{}}  {:>11}  {:>11}  {:>20}  {:>6}  {}\n", fits ? f.parameters : "", width,
+    out += fmt::format("      {:<{}}  {:>11}  {:>11}  {:>22}  {:>6}  {}\n", fits ? f.parameters : "", width,
                        short_number(f.predicted), short_number(f.measured), sure,
                        f.exact ? "" : fmt::format("{:+.2f}", f.z), name_of(f.verdict));
     if (f.verdict == Verdict::fails) out += fmt::format("        {}\n", f.reason);
