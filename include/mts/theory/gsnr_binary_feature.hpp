@@ -72,7 +72,7 @@ inline GsnrMoments gsnr_moments_binary_feature(const BinaryFeature& law) {
 ///     N D^2 / ( (1 - 2q)^2 D^2/(p1 (1 - p1)) + t_1/p1 + t_0/(1 - p1) ):
 /// the weights matter only through 1 - 2q, and q = 1/2 is best. \throws ValueError as above, or N < 2
 inline double gsnr_binary_feature_leading(double batch, const BinaryFeature& law) {
-  detail::check_batch("gsnr_binary_feature_leading", batch, batch);
+  domain::check_batch("gsnr_binary_feature_leading", batch, batch);
   const BinaryFeatureGiven g = given_feature(law);
   const double gap = g.mean[1] - g.mean[0], skew = 1 - 2 * g.q;
   return batch * gap * gap /

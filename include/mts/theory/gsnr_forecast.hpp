@@ -61,13 +61,28 @@ struct ForecastPoint {
 /// Terms of order 1/(n N), N^-3 are dropped. The jackknife adds the variances of its two directions.
 /// Source: docs/theory.md, L10, L14, L14' (this project's own).
 class GsnrForecast {
+  /// Columns of a matrix that is there.
+  class Columns {
+   public:
+    Columns(const ForecastSamples& samples, const RowMatrix<double>& alignments) : alignments_(alignments) {
+      check_size("GsnrForecast", "rows of the alignments", samples.w.size(), alignments.rows());
+    }
+    void operator()(const std::vector<Index>& j, Eigen::MatrixXd& out) const {
+      out.resize(alignments_.rows(), static_cast<Index>(j.size()));
+      for (Index k = 0; k < out.cols(); ++k) out.col(k) = alignments_.col(j[static_cast<std::size_t>(k)]);
+    }
+
+   private:
+    const RowMatrix<double>& alignments_;
+  };
+
  public:
   /// \param alignments  n x m: <g_i, Gamma_j>, Gamma_j the validation gradient of sample j
   /// \throws ShapeError if lengths differ, or there are fewer than 3 training or 2 validation samples, or not one sample a block left
   ///   over; ValueError if a weight is negative or all are 0; NumericalError if a number is not finite
   GsnrForecast(const ForecastSamples& samples, const RowMatrix<double>& alignments,
                const ForecastVirtualStep* virtual_step = nullptr, const ForecastOptions& options = {})
-      : GsnrForecast(samples, alignments.cols(), columns_of(samples, alignments), virtual_step, options) {}
+      : GsnrForecast(samples, alignments.cols(), Columns(samples, alignments), virtual_step, options) {}
 
   /// The same, without the n x m matrix: `alignments(const std::vector<Index>& j, Eigen::MatrixXd& out)` sets out, n x |j|, to the
   /// alignments with the validation samples j; called by several threads at once, for at most `tile` samples at a time.
@@ -106,7 +121,7 @@ class GsnrForecast {
   ///   positive (N is too small for the expansion, or the samples are too few)
   ForecastPoint at(double n, double m, GsnrOrder order = GsnrOrder::next, const PoolSizes& pools = {}) const {
     check_value(std::isfinite(n) && n >= 2, "GsnrForecast::at", "N must be at least 2, found ", n);
-    detail::check_sizes("GsnrForecast::at", n, m, pools);
+    domain::check_sizes("GsnrForecast::at", n, m, pools);
     check_value(pools.train >= static_cast<double>(n_) && pools.validation >= static_cast<double>(m_),
                 "GsnrForecast::at", "pools must hold the samples, ", n_, " and ", m_, ", found ", pools.train, " and ",
                 pools.validation);
@@ -146,13 +161,13 @@ class GsnrForecast {
 
  private:
   static constexpr int powers = 3;
-  using Powers = std::array<Eigen::MatrixXd, powers>;
+  using Powers = std::array<SampleVector, powers>;
 
   /// All rows (block -1), or all but one block's: weights of rows left out are 0.
   struct Rows {
     Index block = -1;
     double count = 0;
-    SampleVector W, W2;                 ///< W = w/mean w over these rows
+    SampleVector W, W2, W3;             ///< W = w/mean w over these rows
     RowMatrix<double> x;                ///< X less the weighted mean over ALL rows (only that of the full set is kept)
     SampleVector shift;                 ///< weighted mean of x over these rows
     std::array<double, powers> sums{};  ///< mean W^k
@@ -207,17 +222,13 @@ class GsnrForecast {
     check_value(samples.w.sum() > 0, where, "the weights of all samples are 0");
   }
 
-  static auto columns_of(const ForecastSamples& samples, const RowMatrix<double>& alignments) {
-    check_size("GsnrForecast", "rows of the alignments", samples.w.size(), alignments.rows());
-    return [&alignments](const std::vector<Index>& j, Eigen::MatrixXd& out) { out = alignments(Eigen::all, j); };
-  }
-
   static std::vector<Rows> row_sets(const ForecastSamples& samples, Index blocks) {
     const Index n = samples.w.size();
     RowMatrix<double> x = samples.jacobian;
-    if (samples.s.size() != 0) x = samples.s.asDiagonal() * x;
-    const SampleVector mean = x.transpose() * samples.w / samples.w.sum();
-    x.rowwise() -= mean.transpose();
+    if (samples.s.size() != 0)
+      for (Index i = 0; i < n; ++i) x.row(i) *= samples.s[i];
+    const SampleVector mean = weighted_sum(x, samples.w) / samples.w.sum();
+    for (Index i = 0; i < n; ++i) x.row(i) -= mean.transpose();
     std::vector<Rows> sets;
     for (Index b = -1; b < blocks; ++b) {
       Rows r;
@@ -232,25 +243,35 @@ class GsnrForecast {
       check_value(r.W.sum() > 0, "GsnrForecast", "all weight is in block ", b, " of the training samples");
       r.W *= r.count / r.W.sum();
       r.W2 = r.W.cwiseAbs2();
-      const SampleVector W3 = r.W2.cwiseProduct(r.W);
-      const std::array<const SampleVector*, powers> W{&r.W, &r.W2, &W3};
+      r.W3 = r.W2.cwiseProduct(r.W);
+      const std::array<const SampleVector*, powers> W{&r.W, &r.W2, &r.W3};
       for (std::size_t q = 0; q < powers; ++q) {
         r.sums[q] = W[q]->sum() / r.count;
-        r.sum_x[q] = x.transpose() * *W[q] / r.count;
+        r.sum_x[q] = weighted_sum(x, *W[q]) / r.count;
       }
       r.shift = r.sum_x[0];
       r.alpha = r.sum_x[1] - r.shift * r.sums[1];
-      r.x2 = x.rowwise().squaredNorm() - 2 * (x * r.shift);
-      r.x2.array() += r.shift.squaredNorm();
+      SampleVector xa(n);
+      r.x2.resize(n);
+      for (Index i = 0; i < n; ++i) {
+        const SampleVector centred = x.row(i).transpose() - r.shift;
+        r.x2[i] = centred.squaredNorm();
+        xa[i] = centred.dot(r.alpha);
+      }
       r.W2x2 = r.W2.cwiseProduct(r.x2);
-      r.W3x2 = W3.cwiseProduct(r.x2);
-      r.W2xa = r.W2.cwiseProduct(x * r.alpha) - r.W2 * r.shift.dot(r.alpha);
+      r.W3x2 = r.W3.cwiseProduct(r.x2);
+      r.W2xa = r.W2.cwiseProduct(xa);
       r.uu = r.W2x2.sum() / r.count;
       sets.push_back(std::move(r));
     }
     for (Rows& r : sets) r.scale = (r.count / static_cast<double>(n)) / (1 - left_weight(sets[0], r, blocks));
     sets[0].x = std::move(x);
     return sets;
+  }
+  static SampleVector weighted_sum(const RowMatrix<double>& x, const SampleVector& W) {
+    SampleVector sum = SampleVector::Zero(x.cols());
+    for (Index i = 0; i < x.rows(); ++i) sum += W[i] * x.row(i).transpose();
+    return sum;
   }
   /// The share of all weight that this set of rows leaves out.
   static double left_weight(const Rows& all, const Rows& r, Index blocks) {
@@ -264,8 +285,7 @@ class GsnrForecast {
   /// over these rows of W^(q+1) x a, W of the full set.
   static GsnrExpansion column(const Rows& r, const SampleVector& a, const std::array<SampleVector, powers>& T) {
     const double c = r.count;
-    const SampleVector W3 = r.W2.cwiseProduct(r.W);
-    const std::array<double, powers> A{r.W.dot(a) / c, r.W2.dot(a) / c, W3.dot(a) / c};
+    const std::array<double, powers> A{r.W.dot(a) / c, r.W2.dot(a) / c, r.W3.dot(a) / c};
     const double abar = A[0];
     std::array<SampleVector, powers> K;  // mean W^k x~ a~
     double scale = 1;
@@ -309,13 +329,22 @@ class GsnrForecast {
     const Index parameters = full.x.cols(), blocks = options.train_blocks;
     ColumnBlock sums;
     sums.expansions.resize(rows.size());
-    sums.products.assign(static_cast<std::size_t>(blocks), Powers{});
+    sums.products.resize(static_cast<std::size_t>(blocks));
     for (Powers& p : sums.products)
-      for (Eigen::MatrixXd& t : p) t.setZero(parameters, 1);
+      for (SampleVector& t : p) t.setZero(parameters);
     sums.alignments = SampleVector::Zero(n_);
-    // W^k x, the rows of one block together
-    std::vector<std::vector<Index>> members(static_cast<std::size_t>(blocks));
-    for (Index i = 0; i < n_; ++i) members[static_cast<std::size_t>(i % blocks)].push_back(i);
+    // X and W of one block's rows together, a parameter a row
+    std::vector<RowMatrix<double>> x;
+    std::vector<SampleVector> W;
+    for (Index b = 0; b < blocks; ++b) {
+      const Index size = (n_ - b + blocks - 1) / blocks;
+      x.emplace_back(parameters, size);
+      W.emplace_back(size);
+      for (Index i = 0; i < size; ++i) {
+        x.back().col(i) = full.x.row(b + i * blocks).transpose();
+        W.back()[i] = full.W[b + i * blocks];
+      }
+    }
 
     Eigen::MatrixXd a;
     std::vector<Index> samples;
@@ -328,18 +357,17 @@ class GsnrForecast {
       check_size("GsnrForecast", "rows of the alignments", n_, a.rows());
       check_size("GsnrForecast", "columns of the alignments", k, a.cols());
       check_finite("GsnrForecast", "alignment", a.reshaped());
-      std::vector<Powers> products(static_cast<std::size_t>(blocks));
-      Powers total;
-      for (Eigen::MatrixXd& t : total) t.setZero(parameters, k);
-      for (std::size_t b = 0; b < products.size(); ++b) {
-        const RowMatrix<double> x = full.x(members[b], Eigen::all);
-        const SampleVector W = full.W(members[b]);
-        Eigen::MatrixXd weighted = a(members[b], Eigen::all);
+      std::vector<std::array<RowMatrix<double>, powers>> products(x.size());  // k x P each
+      std::array<RowMatrix<double>, powers> total;
+      for (auto& t : total) t.setZero(k, parameters);
+      for (std::size_t b = 0; b < x.size(); ++b) {
+        RowMatrix<double> weighted(k, W[b].size());
+        for (Index i = 0; i < W[b].size(); ++i) weighted.col(i) = a.row(static_cast<Index>(b) + i * blocks).transpose();
         for (std::size_t q = 0; q < powers; ++q) {
-          weighted = W.asDiagonal() * weighted;
-          products[b][q].noalias() = x.transpose() * weighted;
+          for (Index j = 0; j < k; ++j) weighted.row(j).array() *= W[b].transpose().array();
+          products[b][q] = numeric::products_of_rows(weighted, x[b]);
           total[q] += products[b][q];
-          sums.products[b][q] += products[b][q].rowwise().sum();
+          for (Index j = 0; j < k; ++j) sums.products[b][q] += products[b][q].row(j).transpose();
         }
       }
       for (Index j = 0; j < k; ++j) {
@@ -347,8 +375,8 @@ class GsnrForecast {
         for (std::size_t s = 0; s < rows.size(); ++s) {
           std::array<SampleVector, powers> T;
           for (std::size_t q = 0; q < powers; ++q) {
-            T[q] = total[q].col(j);
-            if (rows[s].block >= 0) T[q] -= products[static_cast<std::size_t>(rows[s].block)][q].col(j);
+            T[q] = total[q].row(j).transpose();
+            if (rows[s].block >= 0) T[q] -= products[static_cast<std::size_t>(rows[s].block)][q].row(j).transpose();
           }
           sums.expansions[s] += column(rows[s], column_j, T);
         }
@@ -362,9 +390,9 @@ class GsnrForecast {
   static Summary summary(const std::vector<Rows>& rows, std::size_t set, const ColumnBlock& columns) {
     std::array<SampleVector, powers> T;
     for (std::size_t q = 0; q < powers; ++q) {
-      T[q] = SampleVector::Zero(columns.products[0][q].rows());
+      T[q] = SampleVector::Zero(columns.products[0][q].size());
       for (std::size_t b = 0; b < columns.products.size(); ++b)
-        if (static_cast<Index>(b) != rows[set].block) T[q] += columns.products[b][q].col(0);
+        if (static_cast<Index>(b) != rows[set].block) T[q] += columns.products[b][q];
       T[q] /= columns.count;
     }
     Summary s;
@@ -387,10 +415,18 @@ class GsnrForecast {
       for (Index i = 0; i < n_; ++i)
         if (r.block < 0 || i % static_cast<Index>(train_subsets_) != r.block) kept.push_back(i);
       VirtualStepPopulation law;
-      law.w = samples.w(kept);
-      law.x = rows[0].x(kept, Eigen::all);
-      law.a = a(kept);
-      law.curvature = step.curvature(kept, kept);
+      const auto k = static_cast<Index>(kept.size());
+      law.w.resize(k);
+      law.x.resize(k, rows[0].x.cols());
+      law.a.resize(k);
+      law.curvature.resize(k, k);
+      for (Index i = 0; i < k; ++i) {
+        const Index from = kept[static_cast<std::size_t>(i)];
+        law.w[i] = samples.w[from];
+        law.x.row(i) = rows[0].x.row(from);
+        law.a[i] = a[from];
+        for (Index j = 0; j < k; ++j) law.curvature(i, j) = step.curvature(from, kept[static_cast<std::size_t>(j)]);
+      }
       law.eta = step.eta;
       law.at_mean_step = true;
       GsnrExpansion with = virtual_step_expansion(law, PoolPairs::distinct);

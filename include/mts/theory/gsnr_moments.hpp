@@ -96,14 +96,14 @@ inline GsnrExpansion gsnr_expansion(const GsnrMoments& m) {
   return e;
 }
 
-namespace detail {
+namespace domain {
 
 inline void check_batch(std::string_view where, double batch, double pool) {
   check_value(std::isfinite(batch) && batch >= 2, where, "the batch N must be finite and at least 2, found ", batch);
   check_value(pool >= batch, where, "the pool must not be smaller than the batch: N = ", batch, ", pool = ", pool);
 }
 
-}  // namespace detail
+}  // namespace domain
 
 /// Signal, variance and GSNR of batches of N.
 /// \param pool  n, where batches are drawn without replacement from a pool whose own mean hypergradient is the expansion's mu;
@@ -111,7 +111,7 @@ inline void check_batch(std::string_view where, double batch, double pool) {
 /// \throws ValueError if N < 2, n < N, or the variance to next order is negative (1/N is too large for the expansion)
 inline GsnrPrediction predict_gsnr(const GsnrExpansion& e, double batch, GsnrOrder order = GsnrOrder::next,
                                    double pool = std::numeric_limits<double>::infinity()) {
-  detail::check_batch("predict_gsnr", batch, pool);
+  domain::check_batch("predict_gsnr", batch, pool);
   const double f = 1 / batch - 1 / pool;
   GsnrPrediction g;
   g.signal = e.mu_mu;
@@ -129,7 +129,7 @@ inline GsnrPrediction predict_gsnr(const GsnrExpansion& e, double batch, GsnrOrd
 
 /// E[G] of one parameter to next order, mu + B1/N. \throws ValueError if N < 2
 inline double gsnr_mean(const GsnrMoments& m, double batch) {
-  detail::check_batch("gsnr_mean", batch, batch);
+  domain::check_batch("gsnr_mean", batch, batch);
   return m.mu + gsnr_bias_coefficient(m) / batch;
 }
 

@@ -9,14 +9,14 @@
 
 namespace mts::theory {
 
-namespace detail {
+namespace domain {
 
 inline void check_tilt(std::string_view where, double r, double beta) {
   check_correlation(where, r);
   check_value(std::isfinite(beta), where, "beta must be finite, found ", beta);
 }
 
-}  // namespace detail
+}  // namespace domain
 
 /// L12: all moments of L10. With E = e^{beta^2}, P(m) = 1 + r^2 + m^2 (1 + 3 r^2) + r^2 m^4, Q(m) = P(m) + r^2 m^2:
 ///     mu = r,  E h^2 = E P(beta),  E[ho] = E r beta^2,  E[uv] = E r (1 + beta^2),  E o^2 = E - 1,
@@ -27,7 +27,7 @@ inline void check_tilt(std::string_view where, double r, double beta) {
 /// \throws ValueError if r is outside (-1, 1) or beta is not finite
 /// Source: set-up of arXiv:2606.00571; docs/theory.md, L12 (this project's own).
 inline GsnrMoments gsnr_moments_tilted_gaussian(double r, double beta) {
-  detail::check_tilt("gsnr_moments_tilted_gaussian", r, beta);
+  domain::check_tilt("gsnr_moments_tilted_gaussian", r, beta);
   const double E = std::exp(beta * beta), b2 = beta * beta, r2 = r * r;
   const auto P = [r2](double m) { return 1 + r2 + m * m * (1 + 3 * r2) + r2 * m * m * m * m; };
   const auto Q = [r2, &P](double m) { return P(m) + r2 * m * m; };
@@ -50,8 +50,8 @@ inline GsnrMoments gsnr_moments_tilted_gaussian(double r, double beta) {
 
 /// L12 to leading order: N r^2 e^{-beta^2} / (1 + r^2 + beta^2 (1 + 3 r^2) + r^2 beta^4). \throws ValueError as above, or N < 2
 inline double gsnr_tilted_gaussian_leading(double batch, double r, double beta) {
-  detail::check_batch("gsnr_tilted_gaussian_leading", batch, batch);
-  detail::check_tilt("gsnr_tilted_gaussian_leading", r, beta);
+  domain::check_batch("gsnr_tilted_gaussian_leading", batch, batch);
+  domain::check_tilt("gsnr_tilted_gaussian_leading", r, beta);
   const double b2 = beta * beta, r2 = r * r;
   return batch * r2 * std::exp(-b2) / (1 + r2 + b2 * (1 + 3 * r2) + r2 * b2 * b2);
 }
@@ -64,8 +64,8 @@ inline double gsnr_tilted_gaussian(double batch, double r, double beta) {
 
 /// e^{2 beta^2}/N: the expansion is good while this is << 1 (third moments of W grow like e^{3 beta^2}, second like e^{beta^2}).
 inline double tilted_gaussian_validity(double batch, double beta) {
-  detail::check_batch("tilted_gaussian_validity", batch, batch);
-  detail::check_tilt("tilted_gaussian_validity", 0, beta);
+  domain::check_batch("tilted_gaussian_validity", batch, batch);
+  domain::check_tilt("tilted_gaussian_validity", 0, beta);
   return std::exp(2 * beta * beta) / batch;
 }
 

@@ -9,7 +9,7 @@
 
 namespace mts::theory {
 
-namespace detail {
+namespace domain {
 
 inline void check_correlation(std::string_view where, double r) {
   check_value(r > -1 && r < 1, where, "the correlation r must be inside (-1, 1), found ", r);
@@ -21,7 +21,7 @@ inline void check_uniform_law(std::string_view where, double r, double k22) {
               "k22 must be finite and at least -(1 + r^2), or Var(J a) were negative; found ", k22, " with r = ", r);
 }
 
-}  // namespace detail
+}  // namespace domain
 
 /// L11: GSNR = r^2 / (k22/N + (1 + r^2)/(N - 1)), exact for every N >= 2 and every joint law of (J, a) with four moments.
 /// \param r    correlation of J and a, in (-1, 1)
@@ -31,7 +31,7 @@ inline void check_uniform_law(std::string_view where, double r, double k22) {
 /// Source: set-up of arXiv:2606.00571; docs/theory.md, L11 (this project's own, from the variance of a k-statistic).
 inline double gsnr_uniform(double batch, double r, double k22) {
   check_value(std::isfinite(batch) && batch >= 2, "gsnr_uniform", "the batch N must be at least 2, found ", batch);
-  detail::check_uniform_law("gsnr_uniform", r, k22);
+  domain::check_uniform_law("gsnr_uniform", r, k22);
   return r * r / (k22 / batch + (1 + r * r) / (batch - 1));
 }
 
@@ -44,7 +44,7 @@ inline double gsnr_uniform_gaussian(double batch, double r) { return gsnr_unifor
 /// \throws ValueError if g is negative or not finite; else as `gsnr_uniform`
 inline double batch_for_gsnr_uniform(double g, double r, double k22) {
   check_value(std::isfinite(g) && g >= 0, "batch_for_gsnr_uniform", "the target must not be negative, found ", g);
-  detail::check_uniform_law("batch_for_gsnr_uniform", r, k22);
+  domain::check_uniform_law("batch_for_gsnr_uniform", r, k22);
   if (g == 0) return 2;
   if (r == 0) return std::numeric_limits<double>::infinity();
   const double half = (r * r + g * (1 + r * r + k22)) / 2;

@@ -3,8 +3,10 @@
 /// L16: the Gaussian location model, an end-to-end model of selection with nothing left to estimate.
 
 #include <cmath>
+#include <utility>
 
 #include "mts/core/error.hpp"
+#include "mts/theory/detail/root.hpp"
 
 namespace mts::theory {
 
@@ -17,7 +19,7 @@ struct LocationModel {
   double dimension = 1;  ///< d, at least 1
 };
 
-namespace detail {
+namespace domain {
 
 inline void check_location(std::string_view where, const LocationModel& m) {
   check_value(m.rho > 0 && m.rho < 1, where, "rho must be inside (0, 1), found ", m.rho);
@@ -32,15 +34,15 @@ inline void check_location_batch(std::string_view where, double n) {
   check_value(std::isfinite(n) && n > 0, where, "N must be positive and finite, found ", n);
 }
 
-}  // namespace detail
+}  // namespace domain
 
 /// L16a: E |theta_hat - theta*|^2/2 where theta_hat minimises the training loss of rho N good and (1 - rho) N bad samples with mass q on
 /// the good ones, equal within each kind:  [ (1-q)^2 |b|^2 + d sigma^2 (q^2/(rho N) + (1-q)^2/((1-rho) N)) ]/2. Exact.
 /// \throws ValueError if q is outside [0, 1], N is not positive, or the model is outside its domain
 /// Source: docs/theory.md, L16 (this project's own).
 inline double location_excess_loss(const LocationModel& m, double n, double q) {
-  detail::check_location("location_excess_loss", m);
-  detail::check_location_batch("location_excess_loss", n);
+  domain::check_location("location_excess_loss", m);
+  domain::check_location_batch("location_excess_loss", n);
   check_value(q >= 0 && q <= 1, "location_excess_loss", "the mass q must be in [0, 1], found ", q);
   const double noise = m.dimension * m.sigma * m.sigma;
   return ((1 - q) * (1 - q) * m.shift * m.shift +
@@ -51,8 +53,8 @@ inline double location_excess_loss(const LocationModel& m, double n, double q) {
 /// L16a: the best mass, q* = (|b|^2 + B)/(|b|^2 + A + B), A = d sigma^2/(rho N), B = d sigma^2/((1 - rho) N). Below 1 as long as there is
 /// noise: bad data still help. \throws ValueError as above
 inline double location_best_mass(const LocationModel& m, double n) {
-  detail::check_location("location_best_mass", m);
-  detail::check_location_batch("location_best_mass", n);
+  domain::check_location("location_best_mass", m);
+  domain::check_location_batch("location_best_mass", n);
   const double noise = m.dimension * m.sigma * m.sigma, b2 = m.shift * m.shift;
   const double A = noise / (m.rho * n), B = noise / ((1 - m.rho) * n);
   return (b2 + B) / (b2 + A + B);
@@ -64,43 +66,35 @@ inline double location_best_mass(const LocationModel& m, double n) {
 /// Exact for that flow; with theta relaxing at a finite rate the error is of order c over that rate. \throws ValueError if q is outside
 /// (0, 1). Source: docs/theory.md, L16 (this project's own).
 inline double location_clock(double q) {
-  detail::check_mass("location_clock", q);
+  domain::check_mass("location_clock", q);
   return 3 * std::log(q / (1 - q)) - 1 / q + 2 / (1 - q) + 1 / (2 * (1 - q) * (1 - q));
 }
 
 /// The time at which the mass has gone from q0 to q: (F(q) - F(q0))/(2 c |b|^2); negative if q < q0.
 /// \throws ValueError if q or q0 is outside (0, 1), or c is not positive and finite; else as above
 inline double location_time(const LocationModel& m, double c, double q0, double q) {
-  detail::check_location("location_time", m);
+  domain::check_location("location_time", m);
   check_value(std::isfinite(c) && c > 0, "location_time", "c must be positive and finite, found ", c);
   return (location_clock(q) - location_clock(q0)) / (2 * c * m.shift * m.shift);
 }
 
-/// q(t): F inverted, by Newton's method in the logit within a bracket, to round-off. Late, 1 - q ~ (4 c |b|^2 t)^{-1/2}.
+/// q(t): F inverted, by its root in the logit of q, to round-off. Late, 1 - q ~ (4 c |b|^2 t)^{-1/2}.
 /// \throws ValueError if t is negative or not finite; else as `location_time`
 inline double location_mass(const LocationModel& m, double c, double q0, double t) {
-  detail::check_location("location_mass", m);
+  domain::check_location("location_mass", m);
   check_value(std::isfinite(c) && c > 0, "location_mass", "c must be positive and finite, found ", c);
   check_value(std::isfinite(t) && t >= 0, "location_mass", "t must not be negative, found ", t);
   const double target = location_clock(q0) + 2 * c * m.shift * m.shift * t;
   // In x = logit q all is smooth: 1/q = 1 + e^-x, 1/(1-q) = 1 + e^x, and dF/dx = 1/(q (1-q)^2).
-  const auto clock = [](double x) {
-    const double up = 1 + std::exp(x);
-    return 3 * x - (1 + std::exp(-x)) + 2 * up + up * up / 2;
+  const auto clock = [target](double x) {
+    const double up = 1 + std::exp(x), down = 1 + std::exp(-x);
+    return std::pair(3 * x - down + 2 * up + up * up / 2 - target, down * up * up);
   };
-  double low = std::log(q0 / (1 - q0)), high = low + 1;
-  while (clock(high) < target) high += high - low;
-  double x = low;
-  constexpr int enough = 200;  // bisection alone would do within a hundred
-  for (int k = 0; k < enough && high - low > 1e-15 * (1 + std::abs(x)); ++k) {
-    const double value = clock(x) - target;
-    (value < 0 ? low : high) = x;
-    const double up = 1 + std::exp(x), slope = (1 + std::exp(-x)) * up * up;
-    const double newton = x - value / slope;
-    if (newton == x) break;
-    x = newton > low && newton < high ? newton : (low + high) / 2;
-  }
-  return 1 / (1 + std::exp(-x));
+  const double start = std::log(q0 / (1 - q0));
+  if (clock(start).first >= 0) return q0;
+  double step = 1;
+  while (clock(start + step).first <= 0) step *= 2;
+  return 1 / (1 + std::exp(-numeric::increasing_root(clock, start, start + step)));
 }
 
 }  // namespace mts::theory

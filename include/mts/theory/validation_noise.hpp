@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
-#include "mts/core/error.hpp"
+#include "mts/theory/gsnr_moments.hpp"
 
 namespace mts::theory {
 
@@ -22,13 +23,24 @@ struct NoiseComponents {
   double cross = 0;
 };
 
+/// The components from the expansion of L10 for each of several equally likely validation samples, and for their mean alignments.
+/// For a given law; from samples of a larger one they are biased, and `GsnrForecast` is what is wanted.
+/// \throws ShapeError if there are none
+inline NoiseComponents noise_components(std::span<const GsnrExpansion> each, const GsnrExpansion& mean) {
+  if (each.empty()) throw ShapeError("noise_components: expected at least 1 validation sample, found 0");
+  GsnrExpansion average;
+  for (const GsnrExpansion& e : each) average += 1 / static_cast<double>(each.size()) * e;
+  return {mean.mu_mu, mean.v1, std::max(0.0, average.mu_mu - mean.mu_mu),
+          average.v1 - mean.v1 + 2 * (average.mu_b1 - mean.mu_b1)};
+}
+
 /// Pools that batches are drawn from, without replacement; infinite: fresh samples.
 struct PoolSizes {
   double train = std::numeric_limits<double>::infinity();
   double validation = std::numeric_limits<double>::infinity();
 };
 
-namespace detail {
+namespace domain {
 
 inline void check_components(std::string_view where, const NoiseComponents& c) {
   for (double x : {c.mu_mu, c.train, c.validation, c.cross})
@@ -43,15 +55,15 @@ inline void check_sizes(std::string_view where, double n, double m, const PoolSi
               pools.train, ", M = ", m, " of ", pools.validation);
 }
 
-}  // namespace detail
+}  // namespace domain
 
 /// L14: train f_N + validation f_M + cross f_N f_M, f_N = 1/N - 1/n, f_M = 1/M - 1/m; components with n - 1 and m - 1 below.
 /// A validation set that is never redrawn (M = m) adds no variance, but a bias: |E G - mu|^2 is then validation/m on average.
 /// \throws ValueError if N or M is below 1 or above its pool, or a variance is negative or not finite
 /// Source: docs/theory.md, L14 (this project's own; the decomposition is Hoeffding's).
 inline double hypergradient_variance(const NoiseComponents& c, double n, double m, const PoolSizes& pools = {}) {
-  detail::check_components("hypergradient_variance", c);
-  detail::check_sizes("hypergradient_variance", n, m, pools);
+  domain::check_components("hypergradient_variance", c);
+  domain::check_sizes("hypergradient_variance", n, m, pools);
   const double fn = 1 / n - 1 / pools.train, fm = 1 / m - 1 / pools.validation;
   return c.train * fn + c.validation * fm + c.cross * fn * fm;
 }
@@ -66,7 +78,7 @@ inline double gsnr_with_validation_noise(const NoiseComponents& c, double n, dou
 /// What the GSNR grows to with N at fixed M: M |mu|^2/validation (infinite if the validation noise is 0 and there is a signal).
 /// \throws ValueError as above
 inline double gsnr_ceiling(const NoiseComponents& c, double m) {
-  detail::check_components("gsnr_ceiling", c);
+  domain::check_components("gsnr_ceiling", c);
   check_value(std::isfinite(m) && m >= 1, "gsnr_ceiling", "M must be at least 1, found ", m);
   if (c.validation > 0) return m * c.mu_mu / c.validation;
   return c.mu_mu > 0 ? std::numeric_limits<double>::infinity() : 0.0;
@@ -89,7 +101,7 @@ struct BatchSplit {
 inline BatchSplit best_split(const NoiseComponents& c, double budget, double cost_n, double cost_m,
                              const PoolSizes& pools = {}) {
   const char* const where = "best_split";
-  detail::check_components(where, c);
+  domain::check_components(where, c);
   for (double x : {budget, cost_n, cost_m})
     check_value(std::isfinite(x) && x > 0, where, "budget and costs must be positive and finite, found ", x);
   check_value(pools.train >= 1 && pools.validation >= 1, where, "pools must have a sample, found ", pools.train,

@@ -33,6 +33,15 @@ enum class PoolPairs {
   distinct  ///< the pool stands for a larger one: i = j, which has probability n^-1 here and 0 there, is left out
 };
 
+namespace numeric {
+
+/// All inner products of rows of the one with rows of the other. One place, for the compiler's sake.
+inline RowMatrix<double> products_of_rows(const RowMatrix<double>& left, const RowMatrix<double>& right) {
+  return left * right.transpose();
+}
+
+}  // namespace numeric
+
 /// L14': first order, E k^2 for E h^2; next order, with psi_ij = u_i v_j + eta c_i.H gamma_j,
 ///     B1 = -E_i[k o + psi_ii],
 ///     V2 = 3 E k^2 E o^2 + 5 E[ko]^2 + E_ij[psi_ij^2 + psi_ij psi_ji] + 6 E_ij[(k_i o_j + k_j o_i) psi_ij] + 4 E[ko] E_i psi_ii
@@ -62,71 +71,81 @@ inline GsnrExpansion virtual_step_expansion(const VirtualStepPopulation& law, Po
   check_value(law.w.sum() > 0, where, "the weights of all samples are 0");
 
   const auto count = static_cast<double>(n);
-  const SampleVector W = law.w * (count / law.w.sum()), o = W.array() - 1, P = W / count;  // P: the weighted law
-  const RowMatrix<double> x = law.x.rowwise() - P.transpose() * law.x;
-  const SampleVector Wk = law.curvature * P;
-  SampleVector a = law.a;
-  if (!law.at_mean_step) a -= law.eta * Wk;
-  a.array() -= P.dot(a);
-  // g~_i.H g~_j
-  RowMatrix<double> H = law.curvature;
-  H.colwise() -= Wk;
-  H.rowwise() -= Wk.transpose();
-  H.array() += P.dot(Wk);
-  const SampleVector H_ii = H.diagonal();
-
-  // C.H g~_j for each parameter; a sample must not meet itself in it where the pool stands for a larger one.
-  const RowMatrix<double> weighted_x = P.asDiagonal() * x;
-  RowMatrix<double> q = H * weighted_x;
-  if (distinct) {
-    q -= H_ii.asDiagonal() * weighted_x;
-    q *= count / (count - 1);
-  }
-  const SampleVector mu = weighted_x.transpose() * a;
+  const Index parameters = law.x.cols();
   const double eta = law.eta;
-  const auto mean = [&](const auto& values) { return values.sum() / count; };
+  const SampleVector W = law.w * (count / law.w.sum());
+  // x~ = X - b, a~ = a - abar, H_ij = g~_i.H g~_j
+  RowMatrix<double> x = law.x, H = law.curvature;
+  SampleVector a = law.a, bend = SampleVector::Zero(n), b = SampleVector::Zero(parameters);
+  for (Index i = 0; i < n; ++i) {
+    b += W[i] / count * x.row(i).transpose();
+    bend += W[i] / count * H.row(i).transpose();
+  }
+  if (!law.at_mean_step) a -= eta * bend;
+  const double abar = W.dot(a) / count, bend_mean = W.dot(bend) / count;
+  for (Index i = 0; i < n; ++i) {
+    x.row(i) -= b.transpose();
+    a[i] -= abar;
+    for (Index j = 0; j < n; ++j) H(i, j) += bend_mean - bend[i] - bend[j];
+  }
+  const SampleVector o = W.array() - 1, W2 = W.cwiseAbs2(), H_ii = H.diagonal();
 
-  const RowMatrix<double> h = W.asDiagonal() * ((a.asDiagonal() * x).rowwise() - mu.transpose()).eval();
-  const RowMatrix<double> k = h - eta * (W.asDiagonal() * q);
-  const RowMatrix<double> u = W.asDiagonal() * x;
-  const SampleVector v = W.cwiseProduct(a);
-  // psi_ii = u_i v_i + eta W_i^2 (x_i H_ii - q_i): one sample as both of a pair
-  const SampleVector W2 = W.cwiseAbs2();
-  const RowMatrix<double> psi_ii = W2.asDiagonal() * ((a + eta * H_ii).asDiagonal() * x - eta * q).eval();
+  // mu, and q_i = C.H g~_i, each a row of P; a sample must not meet itself in C where the pool stands for a larger one.
+  RowMatrix<double> weighted_x(parameters, n);
+  for (Index i = 0; i < n; ++i) weighted_x.col(i) = W[i] / count * x.row(i).transpose();
+  RowMatrix<double> q = numeric::products_of_rows(H, weighted_x);
+  SampleVector mu = SampleVector::Zero(parameters);
+  for (Index i = 0; i < n; ++i) {
+    mu += a[i] * weighted_x.col(i);
+    if (distinct) q.row(i) = (q.row(i) - H_ii[i] * weighted_x.col(i).transpose()) * (count / (count - 1));
+  }
 
-  const SampleVector ko = k.transpose() * o / count;
-  const SampleVector psi = psi_ii.colwise().sum().transpose() / count;
+  // k = h - eta W q and psi_ii = u v + eta W^2 (x~ H_ii - q), one sample as both of a pair.
+  RowMatrix<double> k(n, parameters);
+  SampleVector ko = SampleVector::Zero(parameters), psi = ko;
+  double kk = 0, kko = 0, ku = 0, kpsi = 0, oo = 0, gamma_gamma = 0;
+  for (Index i = 0; i < n; ++i) {
+    for (Index m = 0; m < parameters; ++m) {
+      const double k_i = W[i] * (x(i, m) * a[i] - mu[m] - eta * q(i, m));
+      const double psi_ii = W2[i] * (x(i, m) * (a[i] + eta * H_ii[i]) - eta * q(i, m));
+      k(i, m) = k_i;
+      ko[m] += k_i * o[i] / count;
+      psi[m] += psi_ii / count;
+      kk += k_i * k_i / count;
+      kko += k_i * k_i * o[i] / count;
+      ku += k_i * W[i] * x(i, m) / count;
+      kpsi += k_i * psi_ii / count;
+    }
+    oo += o[i] * o[i] / count;
+    gamma_gamma += W2[i] * H_ii[i] / count;
+  }
   const SampleVector b1 = -(ko + psi);
-  const double oo = mean(o.cwiseAbs2());
 
-  // Averages over pairs of what is summed over parameters: s_ij = a_j + eta H_ij, psi_ij = W_i W_j (x_i s_ij - eta q_j).
-  const RowMatrix<double> s = (eta * H).rowwise() + a.transpose();
-  const RowMatrix<double> xx = x * x.transpose(), xq = x * q.transpose(), qq = q * q.transpose();
-  const RowMatrix<double> kx = k * x.transpose(), kq = k * q.transpose();
-  const SampleVector xq_ii = xq.diagonal();
+  // Averages over pairs of what is summed over parameters: s_ij = a~_j + eta H_ij, psi_ij = W_i W_j (x~_i s_ij - eta q_j).
+  const RowMatrix<double> xx = numeric::products_of_rows(x, x), xq = numeric::products_of_rows(x, q),
+                          qq = numeric::products_of_rows(q, q);
+  const RowMatrix<double> kx = numeric::products_of_rows(k, x), kq = numeric::products_of_rows(k, q);
   double squares = 0, crossed = 0, ends = 0, bends = 0;
   for (Index i = 0; i < n; ++i)
     for (Index j = 0; j < n; ++j) {
       if (distinct && i == j) continue;
-      const double WW = W[i] * W[j], s_ij = s(i, j), s_ji = s(j, i);
+      const double WW = W[i] * W[j], s_ij = a[j] + eta * H(i, j), s_ji = a[i] + eta * H(i, j);
       squares += WW * WW * (xx(i, i) * s_ij * s_ij - 2 * eta * s_ij * xq(i, j) + eta * eta * qq(j, j));
       crossed +=
-          WW * WW * (xx(i, j) * s_ij * s_ji - eta * s_ij * xq_ii[i] - eta * s_ji * xq_ii[j] + eta * eta * qq(i, j));
-      // k_i o_j psi_ij + k_j o_i psi_ij
+          WW * WW * (xx(i, j) * s_ij * s_ji - eta * s_ij * xq(i, i) - eta * s_ji * xq(j, j) + eta * eta * qq(i, j));
       ends += WW * (o[j] * (kx(i, i) * s_ij - eta * kq(i, j)) + o[i] * (kx(j, i) * s_ij - eta * kq(j, j)));
       bends += WW * W[j] * kx(i, j) * H(i, j);
     }
   const double pair_count = distinct ? count * (count - 1) : count * count;
-  const SampleVector ku = (k.cwiseProduct(u)).colwise().sum().transpose() / count;
 
   GsnrExpansion e;
   e.mu_mu = mu.squaredNorm();
   e.mu_b1 = mu.dot(b1);
   e.b1_b1 = b1.squaredNorm();
-  e.v1 = k.squaredNorm() / count;
-  e.v2_pairs = 3 * e.v1 * oo + 5 * ko.squaredNorm() + (squares + crossed + 6 * ends) / pair_count + 4 * ko.dot(psi) +
-               2 * eta * (ku.sum() * mean(W2.cwiseProduct(H_ii)) + 2 * bends / pair_count);
-  e.v2_thirds = -2 * mean(k.rowwise().squaredNorm().cwiseProduct(o)) - 2 * k.cwiseProduct(psi_ii).sum() / count;
+  e.v1 = kk;
+  e.v2_pairs = 3 * kk * oo + 5 * ko.squaredNorm() + (squares + crossed + 6 * ends) / pair_count + 4 * ko.dot(psi) +
+               2 * eta * (ku * gamma_gamma + 2 * bends / pair_count);
+  e.v2_thirds = -2 * kko - 2 * kpsi;
   return e;
 }
 
@@ -139,7 +158,7 @@ struct LocationStep {
   double eta = 0;
 };
 
-namespace detail {
+namespace domain {
 
 inline void check_location_step(std::string_view where, const LocationStep& s) {
   check_location(where, s.model);
@@ -147,7 +166,7 @@ inline void check_location_step(std::string_view where, const LocationStep& s) {
   check_value(std::isfinite(s.eta) && s.eta >= 0, where, "eta must not be negative, found ", s.eta);
 }
 
-}  // namespace detail
+}  // namespace domain
 
 /// L14' with all moments of the location model done: with t = rho (1 - rho), e_k = E (J - rho)^k, B = |b|^2, kappa = (1 - eta) along +
 /// eta (1 - rho), D = <b, Gamma> = kappa B, |Gamma|^2 = kappa^2 B + (1 - eta)^2 across^2, K = D e_3 - eta t^2 B,
@@ -158,7 +177,7 @@ inline void check_location_step(std::string_view where, const LocationStep& s) {
 /// \throws ValueError if the model, theta or eta is outside its domain
 /// Source: docs/theory.md, L14' and L16 (this project's own).
 inline GsnrExpansion virtual_step_expansion(const LocationStep& step) {
-  detail::check_location_step("virtual_step_expansion", step);
+  domain::check_location_step("virtual_step_expansion", step);
   const auto& [rho, shift, sigma, d] = step.model;
   const double eta = step.eta, t = rho * (1 - rho), B = shift * shift, s2 = sigma * sigma;
   const auto e = [rho = rho](int k) { return rho * std::pow(1 - rho, k) + (1 - rho) * std::pow(-rho, k); };
