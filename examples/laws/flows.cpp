@@ -9,7 +9,7 @@ namespace laws::flows {
 State integrated(const RightHandSide& f, State x, double time) {
   namespace odeint = boost::numeric::odeint;
   constexpr double tolerance = 1e-12;
-  constexpr double first_step = 0.01;  // of the whole; the stepper adapts it
+  constexpr double first_step = 1e-4;  // of the whole; the stepper adapts it
   using Stepper = odeint::runge_kutta_fehlberg78<State>;
   if (time > 0)
     odeint::integrate_adaptive(odeint::make_controlled<Stepper>(tolerance, tolerance), f, x, 0.0, time,
