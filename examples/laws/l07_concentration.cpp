@@ -115,8 +115,9 @@ double b_eff_of(const Seen& seen, double) { return seen.b_eff(); }
 double max_p_of(const Seen& seen, double) { return seen.max_p(); }
 double variance_of(const Seen& seen, double n) { return (seen.squares / (seen.sum * seen.sum) - 1 / n) / n; }
 
-/// What is left of E B_eff without its leading term N/mu_2, the next term. Its influence function, 2 (W - 1)/mu_2 - (W^2 - mu_2)/mu_2^2,
-/// has mean 0 and goes with B_eff at order sqrt(N): taken away, the replicates scatter by O(1) only.
+/// What is left of E B_eff without its leading term N/mu_2, the next term. Its influence function, 2 (W - 1)/mu_2 -
+/// (W^2 - mu_2)/mu_2^2, has mean 0 and goes with B_eff at order sqrt(N): taken away, the replicates scatter by O(1)
+/// only.
 Simulation residual(const Family& f) {
   return {.simulator = [f](const Case& c) -> Simulation::Replicate {
     const double mu = f.moments(c["beta"]).second, mean = f.mean(c["beta"]);
