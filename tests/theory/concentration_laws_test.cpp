@@ -103,13 +103,13 @@ TEST_CASE("the largest of two weights, by a double integral on a grid") {
 TEST_CASE("what is outside the domain is refused in words") {
   CHECK_REFUSED(mts::ValueError, weight_variance(5, 4), "B_eff must be in [1, 4]", "5");
   CHECK_REFUSED(mts::ValueError, weight_variance(0.5, 4), "B_eff", "0.5");
-  CHECK_REFUSED(mts::ValueError, weight_variance(NAN, 4), "B_eff");
+  CHECK_REFUSED(mts::ValueError, weight_variance(std::nan(""), 4), "B_eff");
   CHECK_REFUSED(mts::ValueError, weight_variance(1, 0), "at least 1", "0");
   CHECK_REFUSED(mts::ValueError, effective_batch(-1e-9, 4), "Var(p)");
   CHECK_REFUSED(mts::ValueError, effective_batch(0.2, 4), "Var(p)");
   CHECK_REFUSED(mts::ValueError, expected_effective_batch(1, {}), "at least 2");
   CHECK_REFUSED(mts::ValueError, expected_effective_batch(8, {0.9, 1, 1}), "no positive weights", "0.9");
   CHECK_REFUSED(mts::ValueError, expected_largest_weight(1, [](double) { return 1.0; }), "at least 2");
-  CHECK_REFUSED(mts::NumericalError, log_normal_moments(NAN), "beta");
+  CHECK_REFUSED(mts::NumericalError, log_normal_moments(std::nan("")), "beta");
   CHECK_REFUSED(mts::ValueError, gaussian_weight_moments([](double) { return 0.0; }), "positive mean");
 }

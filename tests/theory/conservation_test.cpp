@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <numbers>
 
 #include "data/support.hpp"
@@ -67,8 +68,9 @@ TEST_CASE("a net that shares parameters otherwise conserves no sum: the flow's o
 }
 
 TEST_CASE("what has no y is refused in words") {
-  CHECK_REFUSED(mts::NumericalError, conserved(Sigmoid{}, NAN), "conserved", "logit z");
-  CHECK_REFUSED(mts::NumericalError, logit_of_conserved(Sigmoid{}, INFINITY), "logit_of_conserved");
+  CHECK_REFUSED(mts::NumericalError, conserved(Sigmoid{}, std::nan("")), "conserved", "logit z");
+  CHECK_REFUSED(mts::NumericalError, logit_of_conserved(Sigmoid{}, std::numeric_limits<double>::infinity()),
+                "logit_of_conserved");
   CHECK_REFUSED(mts::ValueError, conserved(Power{1}, 0), "z > 0");
   CHECK_REFUSED(mts::ValueError, logit_of_conserved(Power{1}, -1), "y > 0", "-1");
   CHECK_REFUSED(mts::ShapeError, conservation_drift(Sigmoid{}, SampleVector{{1}}, SampleVector{{1, 2}}), "steps");

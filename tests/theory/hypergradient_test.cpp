@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "data/support.hpp"
 #include "mts/core/random.hpp"
 
@@ -136,7 +138,8 @@ TEST_CASE("what is no batch is refused in words") {
   const SampleVector p{{0.5, 0.5}}, x{{1, 2}};
   CHECK_REFUSED(mts::ShapeError, logit_hypergradient(SampleVector(), SampleVector(), SampleVector()), "at least 1");
   CHECK_REFUSED(mts::ShapeError, logit_hypergradient(p, x, SampleVector{{1, 2, 3}}), "expected 2, found 3");
-  CHECK_REFUSED(mts::NumericalError, logit_hypergradient(p, x, SampleVector{{1, INFINITY}}), "index 1");
+  CHECK_REFUSED(mts::NumericalError,
+                logit_hypergradient(p, x, SampleVector{{1, std::numeric_limits<double>::infinity()}}), "index 1");
   CHECK_REFUSED(mts::ValueError, logit_hypergradient(SampleVector{{1.5, -0.5}}, x, x), "sample 1", "-0.5");
   CHECK_REFUSED(mts::ValueError, logit_hypergradient(SampleVector{{0.5, 0.6}}, x, x), "sum to 1", "1.1");
   CHECK_REFUSED(mts::ValueError, normalisation_identity(x, SampleVector{{1, 0}}), "sample 1 must be positive");

@@ -85,6 +85,6 @@ TEST_CASE("what is outside the domain is refused in words") {
   CHECK_REFUSED(mts::ValueError, mean_weight_curvature(1.0, 4, 1, 1), "w0 must be in (0, 1)", "1");
   CHECK_REFUSED(mts::ValueError, mean_weight_curvature(0.5, 1, 1, 1), "at least 2", "1");
   CHECK_REFUSED(mts::ValueError, mean_weight_curvature(0.5, 4, -1, 1), "variance", "-1");
-  CHECK_REFUSED(mts::ValueError, mean_weight_curvature(0.5, 4, 1, NAN), "rate");
+  CHECK_REFUSED(mts::ValueError, mean_weight_curvature(0.5, 4, 1, std::nan("")), "rate");
   CHECK_REFUSED(mts::ValueError, mean_weight_slope(0, Kernel::tabular(2), SampleVector{{1, 2}}, 1), "w0");
 }

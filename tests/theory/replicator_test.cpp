@@ -44,9 +44,9 @@ TEST_CASE("what is outside the domain is refused in words") {
   const SampleVector p{{0.5, 0.5}}, a{{1, 0}};
   CHECK_REFUSED(mts::ValueError, replicator(p, a, 1, -1), "time", "-1");
   CHECK_REFUSED(mts::ValueError, replicator(p, a, -1, 1), "rate");
-  CHECK_REFUSED(mts::ValueError, replicator(p, a, 1, NAN), "time");
+  CHECK_REFUSED(mts::ValueError, replicator(p, a, 1, std::nan("")), "time");
   CHECK_REFUSED(mts::ValueError, replicator(SampleVector{{0.5, 0.4}}, a, 1, 1), "sum to 1");
-  CHECK_REFUSED(mts::NumericalError, replicator(p, SampleVector{{1, NAN}}, 1, 1), "index 1");
+  CHECK_REFUSED(mts::NumericalError, replicator(p, SampleVector{{1, std::nan("")}}, 1, 1), "index 1");
   CHECK_REFUSED(mts::ValueError, gaussian_replicator_b_eff(-1, 10), "tau");
   CHECK_REFUSED(mts::ValueError, gaussian_replicator_b_eff(1, 1), "at least 2");
   CHECK_REFUSED(mts::ValueError, gaussian_replicator_tau(0), "fraction", "(0, 1]");

@@ -108,7 +108,7 @@ TEST_CASE("several groups: two of them are the two-group flow; what is kept is k
 
 TEST_CASE("what is outside the domain is refused in words") {
   const auto make = [](const TwoGroups& g) { return SoftmaxTwoGroups(g, WeightNetKind::shared); };
-  for (const double rho : {0.0, 1.0, -0.2, 1.5, static_cast<double>(NAN)})
+  for (const double rho : {0.0, 1.0, -0.2, 1.5, std::nan("")})
     CHECK_REFUSED(mts::ValueError, make({.rho = rho}), "rho must be in (0, 1)");
   CHECK_REFUSED(mts::ValueError, make({.gap = 0}), "gap");
   CHECK_REFUSED(mts::ValueError, make({.rate = -1}), "rate");
@@ -116,7 +116,7 @@ TEST_CASE("what is outside the domain is refused in words") {
   CHECK_REFUSED(mts::ValueError, make({.class_weight_bad = 0}), "class weights");
   const SoftmaxTwoGroups flow = make({.rho = 0.8});
   CHECK_REFUSED(mts::ValueError, flow.at(-1), "time", "-1");
-  CHECK_REFUSED(mts::ValueError, flow.at(NAN), "time");
+  CHECK_REFUSED(mts::ValueError, flow.at(std::nan("")), "time");
   CHECK_REFUSED(mts::ValueError, flow.time_of(0.5), "only grows", "0.5");
   CHECK_REFUSED(mts::ValueError, flow.time_of(1), "(0, 1)");
   CHECK_REFUSED(mts::ValueError, make({.rate = 2}).at_step(3), "r c D <= 2", "4");

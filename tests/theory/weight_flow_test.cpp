@@ -89,7 +89,8 @@ TEST_CASE("what is no flow is refused in words") {
   const SampleVector a{{1, 0}};
   CHECK_REFUSED(mts::ShapeError, WeightFlow(Softmax{}, a, 1, Kernel::tabular(3)), "alignments");
   CHECK_REFUSED(mts::ValueError, WeightFlow(Softmax{}, a, -1, Kernel::tabular(2)), "rate", "-1");
-  CHECK_REFUSED(mts::ValueError, WeightFlow(Softmax{}, a, NAN, Kernel::tabular(2)), "rate");
-  CHECK_REFUSED(mts::NumericalError, WeightFlow(Softmax{}, SampleVector{{1, NAN}}, 1, Kernel::tabular(2)), "alignment");
+  CHECK_REFUSED(mts::ValueError, WeightFlow(Softmax{}, a, std::nan(""), Kernel::tabular(2)), "rate");
+  CHECK_REFUSED(mts::NumericalError, WeightFlow(Softmax{}, SampleVector{{1, std::nan("")}}, 1, Kernel::tabular(2)),
+                "alignment");
   CHECK_REFUSED(mts::ShapeError, WeightFlow(Softmax{}, a, 1, Kernel::tabular(2), SampleVector{{1}}), "prior");
 }
