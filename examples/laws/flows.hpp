@@ -1,6 +1,6 @@
 #pragma once
-// The flows of normalised weights in plain code, for the laws' measurements: dL/dz from the definition of the weights, the
-// flow integrated by Boost.odeint.
+// The flows of normalised weights in plain code, for the laws' measurements: dL/dz from the definition of the weights,
+// the flow integrated by Boost.odeint.
 
 #include <cmath>
 #include <functional>
@@ -17,8 +17,8 @@ using mts::SampleVector;
 using State = std::vector<double>;
 using RightHandSide = std::function<void(const State&, State&, double)>;
 
-/// The state at `time`, by Boost.odeint's Runge-Kutta-Fehlberg pair of order 7(8), each step's error held to 1e-12 of the state. Compiled once,
-/// in flows.cpp.
+/// The state at `time`, by Boost.odeint's Runge-Kutta-Fehlberg pair of order 7(8), each step's error held to 1e-12 of
+/// the state. Compiled once, in flows.cpp.
 State integrated(const RightHandSide& f, State x, double time);
 
 /// psi and psi' by their textbook forms.

@@ -1,6 +1,6 @@
-// L4: z' = c K (p s (a - abar)), p_i' = p_i (s_i z_i' - sum_j p_j s_j z_j'), against flows written from the definition of abar and
-// against the library's plain SGD, whose steps follow the flow at first order and the modified equation at second.
-// SPDX-License-Identifier: Apache-2.0
+// L4: z' = c K (p s (a - abar)), p_i' = p_i (s_i z_i' - sum_j p_j s_j z_j'), against flows written from the definition
+// of abar and against the library's plain SGD, whose steps follow the flow at first order and the modified equation at
+// second. SPDX-License-Identifier: Apache-2.0
 #include <mts/core/parameters.hpp>
 #include <mts/optim/sgd.hpp>
 #include <mts/selection/weights.hpp>

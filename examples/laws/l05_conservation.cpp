@@ -17,7 +17,8 @@ using namespace mts::theory;
 constexpr const char* source = "docs/theory.md, L5";
 using Dense = mts::DenseParameters<double>;
 
-/// The flow from a case: N logits (tabular) or as many groups of 1, 2, 3, ... samples, alignments that swing while it runs.
+/// The flow from a case: N logits (tabular) or as many groups of 1, 2, 3, ... samples, alignments that swing while it
+/// runs.
 State moved(const PlainActivation& activation, const Case& c, double shift, double time) {
   const auto n = static_cast<Index>(c["N"]);
   const SampleVector a = draw(n, "alignments"), prior = draw(n, "priors", 0.4).array().exp().matrix();

@@ -50,17 +50,24 @@ struct Family {
   double (*weight)(double beta, double x);
   double (*mean)(double beta);
   WeightMoments (*moments)(double beta);
-  /// A bound on N times the term after the next in E B_eff: mu_6/mu_2^4 where the weights have heavy tails.
-  double (*after)(double beta);
+  double beta;  ///< where the claims are
+  double
+      after;  ///< a bound there on the coefficient of 1/N in E B_eff, from the derivatives of m_1^2/m_2 up to the fourth
 };
-const Family exponential{"exp of a Gaussian", log_normal, [](double beta) { return std::exp(beta * beta / 2); },
+const Family exponential{"exp of a Gaussian",
+                         log_normal,
+                         [](double beta) { return std::exp(beta * beta / 2); },
                          [](double beta) { return log_normal_moments(beta); },
-                         [](double beta) { return std::exp(11 * beta * beta); }};
+                         0.5,
+                         3.6};
 // The mean of sigmoid(beta x) is 1/2 by symmetry.
 const Family bounded{
-    "sigmoid of a Gaussian", logistic, [](double) { return 0.5; },
+    "sigmoid of a Gaussian",
+    logistic,
+    [](double) { return 0.5; },
     [](double beta) { return gaussian_weight_moments([beta](double x) { return logistic(beta, x); }); },
-    [](double) { return 1.0; }};
+    2,
+    1.0};
 Expansion b_eff(const Family& f, const Case& c) { return expected_effective_batch(batch(c), f.moments(c["beta"])); }
 Expansion variance(const Family& f, const Case& c) { return expected_weight_variance(batch(c), f.moments(c["beta"])); }
 Expansion largest(const Family& f, const Case& c) {
@@ -115,8 +122,9 @@ double b_eff_of(const Seen& seen, double) { return seen.b_eff(); }
 double max_p_of(const Seen& seen, double) { return seen.max_p(); }
 double variance_of(const Seen& seen, double n) { return (seen.squares / (seen.sum * seen.sum) - 1 / n) / n; }
 
-/// What is left of E B_eff without its leading term N/mu_2, the next term. Its influence function, 2 (W - 1)/mu_2 - (W^2 - mu_2)/mu_2^2,
-/// has mean 0 and goes with B_eff at order sqrt(N): taken away, the replicates scatter by O(1) only.
+/// What is left of E B_eff without its leading term N/mu_2, the next term. Its influence function, 2 (W - 1)/mu_2 -
+/// (W^2 - mu_2)/mu_2^2, has mean 0 and goes with B_eff at order sqrt(N): taken away, the replicates scatter by O(1)
+/// only.
 Simulation residual(const Family& f) {
   return {.simulator = [f](const Case& c) -> Simulation::Replicate {
     const double mu = f.moments(c["beta"]).second, mean = f.mean(c["beta"]);
@@ -173,33 +181,35 @@ std::vector<Claim> claims() {
                        },
                        1e-12}});
 
-  for (const auto& [f, beta] : {std::pair(exponential, 0.5), std::pair(bounded, 2.0)}) {
+  for (const Family& f : {exponential, bounded}) {
+    const double beta = f.beta;
     const auto text = [name = f.name](const char* what) { return mts::detail::text(what, ", ", name); };
     const auto one_more = [family = f](const Case& c) {
       return one_number(b_eff(family, c).next - b_eff(family, c).leading);
     };
-    const auto two_more = [family = f](const Case& c) { return family.after(c["beta"]) / c["N"]; };
+    const auto two_more = [family = f](const Case& c) { return family.after / c["N"]; };
     const auto variance_without = [family = f](const Case& c) { return one_number(variance(family, c).leading); };
     const auto next_of = [family = f](Law law) {
       return [family, law](const Case& c) { return one_number(law(family, c).next); };
     };
-    // N = 2048, so that what follows, O(1/N), is below the precision.
+    // N = 1024, so that what follows, O(1/N), is below the precision.
     out.push_back({"L7",
                    text("E B_eff - N/mu_2: the next order"),
                    "O(1/N)",
                    source,
-                   {{{"N", 2048}, {"beta", beta}}},
+                   {{{"N", 1024}, {"beta", beta}}},
                    one_more,
                    with(residual(f), two_more),
                    {{"no next order", [](const Case&) { return one_number(0); }}}});
-    out.push_back({"L7",
-                   text("E Var(p)"),
-                   "O(1/N^2) relative",
-                   source,
-                   {{{"N", 16}, {"beta", beta}}},
-                   next_of(variance),
-                   with(of_batch(f, variance_of), allowance(f, variance)),
-                   {{"leading order", variance_without}}});
+    out.push_back(
+        {"L7",
+         text("E Var(p)"),
+         "O(1/N^2) relative",
+         source,
+         {{{"N", 16}, {"beta", beta}}},
+         next_of(variance),
+         with(of_batch(f, variance_of), allowance(f, variance)),
+         beta == exponential.beta ? std::vector<Mutant>{{"leading order", variance_without}} : std::vector<Mutant>{}});
     out.push_back({"L7",
                    text("E max p"),
                    "O(1/N^2) relative",

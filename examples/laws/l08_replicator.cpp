@@ -1,5 +1,5 @@
-// L8: under mirror descent softmax weights follow the replicator equation; with Gaussian alignments B_eff/N falls as exp(-tau^2).
-// SPDX-License-Identifier: Apache-2.0
+// L8: under mirror descent softmax weights follow the replicator equation; with Gaussian alignments B_eff/N falls as
+// exp(-tau^2). SPDX-License-Identifier: Apache-2.0
 #include <Eigen/Cholesky>
 #include <cmath>
 #include <mts/theory/replicator.hpp>

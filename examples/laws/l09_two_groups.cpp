@@ -1,5 +1,5 @@
-// L9: good samples against bad ones. The closed forms beside flows of all N samples, written from the definition of abar.
-// SPDX-License-Identifier: Apache-2.0
+// L9: good samples against bad ones. The closed forms beside flows of all N samples, written from the definition of
+// abar. SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
 #include <mts/theory/two_groups.hpp>

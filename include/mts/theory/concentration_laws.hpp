@@ -75,7 +75,8 @@ inline WeightMoments log_normal_moments(double beta) {
   const double e = std::exp(beta * beta);
   return {e, e * e * e, std::pow(e, 6)};
 }
-/// w = weight(x) >= 0, x ~ N(0, 1), by quadrature to about 1e-12. For a sigmoid of a Gaussian feature, say.
+/// w = weight(x) >= 0, x ~ N(0, 1), by quadrature over [-12, 12] to about 1e-12 (for exp(beta x): beta up to 1.2). For
+/// a sigmoid of a Gaussian feature, say.
 template <class F>
 WeightMoments gaussian_weight_moments(const F& weight) {
   const auto moment = [&](int k) {
