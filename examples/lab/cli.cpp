@@ -135,6 +135,16 @@ std::string entry_lines(const Entries& entries) {
   return out;
 }
 
+std::string law_lines() {
+  std::string out;
+  for (const auto& law : laws_in_order()) {
+    std::string claims;
+    for (const auto& claim : law.claims) claims += (claims.empty() ? "" : "; ") + claim.name;
+    out += two_columns(law.name, claims, 30);
+  }
+  return out;
+}
+
 }  // namespace
 
 void check(const Settings& s) {
@@ -167,11 +177,14 @@ std::string help() {
          "\n"
          "  mts-lab run --out DIR [OPTIONS]   train classifiers by several methods, write results and pictures\n"
          "  mts-lab run --help                all options\n"
-         "  mts-lab list                      benchmarks, methods and features, one line each\n"
+         "  mts-lab verify [OPTIONS]          check the laws of docs/theory.md: predicted against measured\n"
+         "  mts-lab verify --help             its options\n"
+         "  mts-lab list                      benchmarks, methods, features and laws\n"
          "  mts-lab --version\n"
          "\n"
-         "Example, four minutes on two cores:\n"
-         "  mts-lab run --benchmark spurious --method uniform,mts --batch 64,256,1024 --seeds 3 --out out\n";
+         "Examples, on two cores four minutes and less than one:\n"
+         "  mts-lab run --benchmark spurious --method uniform,mts --batch 64,256,1024 --seeds 3 --out out\n"
+         "  mts-lab verify --out out\n";
 }
 
 std::string run_help() {
@@ -187,9 +200,20 @@ std::string run_help() {
          options.out + two_columns("--help", "this text", 30);
 }
 
+std::string verify_help() {
+  Helper options;
+  const VerifySettings settings;
+  for_each_verify_option(settings, options);
+  return "mts-lab verify: judges every law at every case, prints a table, and writes laws.csv, laws.svg and\n"
+         "a picture of each simulated law; the exit status is 0 only if all laws hold\n"
+         "\n"
+         "  mts-lab verify [OPTIONS]       (defaults in brackets)\n" +
+         options.out + two_columns("--help", "this text", 30);
+}
+
 std::string listing() {
   return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) + "\nFeatures of mts\n" +
-         entry_lines(features());
+         entry_lines(features()) + "\nLaws\n" + law_lines();
 }
 
 Command parse(std::span<const std::string> arguments) {
@@ -201,8 +225,9 @@ Command parse(std::span<const std::string> arguments) {
   app.add_flag("--version", version);
   app.allow_extras();
   auto& run = *app.add_subcommand("run");
+  auto& verify = *app.add_subcommand("verify");
   auto& list = *app.add_subcommand("list");
-  for (auto* job : {&run, &list}) {
+  for (auto* job : {&run, &verify, &list}) {
     job->set_help_flag();
     job->add_flag("--help,-h");
     job->allow_extras();
@@ -211,6 +236,7 @@ Command parse(std::span<const std::string> arguments) {
   Binder binder{run};
   for_each_setting(command.settings, binder);
   for_each_session_option(command.session, binder);
+  for_each_verify_option(command.verify, Binder{verify});
 
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -227,26 +253,37 @@ Command parse(std::span<const std::string> arguments) {
                                    near.empty() ? std::string() : fmt::format(": did you mean '{}'?", near)));
     }
   };
-  if (app.count("--help") || run.count("--help") || list.count("--help") || version || arguments.empty()) {
+  if (app.count("--help") || run.count("--help") || verify.count("--help") || list.count("--help") || version ||
+      arguments.empty()) {
     command.job = Job::help;
-    command.help = version ? "mts-lab " MTS_VERSION "\n" : run.count("--help") ? run_help() : help();
+    command.help = version                  ? "mts-lab " MTS_VERSION "\n"
+                   : run.count("--help")    ? run_help()
+                   : verify.count("--help") ? verify_help()
+                                            : help();
     return command;
   }
-  refuse_extras(app, {"run", "list", "--help", "--version"}, "");
+  refuse_extras(app, {"run", "verify", "list", "--help", "--version"}, "");
   refuse_extras(list, {"--help"}, "mts-lab list: ");
   Names known;
   for_each_setting(command.settings, known);
   for_each_session_option(command.session, known);
   known.names.push_back("--help");
   refuse_extras(run, known.names, "mts-lab run: ");
+  Names known_to_verify;
+  for_each_verify_option(command.verify, known_to_verify);
+  known_to_verify.names.push_back("--help");
+  refuse_extras(verify, known_to_verify.names, "mts-lab verify: ");
   if (run.parsed()) {
     command.job = Job::run;
     check(command.settings);
     if (command.session.out.empty()) throw UsageError("mts-lab run: where should the results go? Add --out DIR");
+  } else if (verify.parsed()) {
+    command.job = Job::verify;
+    check(command.verify);
   } else if (list.parsed()) {
     command.job = Job::list;
   } else {
-    throw UsageError("nothing to do: expected 'run' or 'list' (mts-lab --help)");
+    throw UsageError("nothing to do: expected 'run', 'verify' or 'list' (mts-lab --help)");
   }
   return command;
 }

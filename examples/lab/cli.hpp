@@ -7,20 +7,22 @@
 #include <vector>
 
 #include "lab/settings.hpp"
+#include "lab/verify.hpp"
 
 namespace mts::lab {
 
-enum class Job { run, list, help };
+enum class Job { run, verify, list, help };
 
 /// A command line that was understood.
 struct Command {
   Job job = Job::help;
   Settings settings;
   Session session;
+  VerifySettings verify;
   std::string help;  ///< for Job::help, the text
 };
 
-/// Reads the arguments after the program's name. Names of benchmarks and methods are known ones afterwards and every value lies
+/// Reads the arguments after the program's name. Names of benchmarks, methods and laws are known ones afterwards and every value lies
 /// in its domain.
 /// \throws UsageError in words: what was refused, what was expected, the nearest known name
 Command parse(std::span<const std::string> arguments);
@@ -29,9 +31,10 @@ Command parse(std::span<const std::string> arguments);
 /// \throws UsageError
 void check(const Settings& settings);
 
-/// The text of `mts-lab --help`, of `mts-lab run --help`, and of `mts-lab list`.
+/// The text of `mts-lab --help`, of `mts-lab run --help`, of `mts-lab verify --help`, and of `mts-lab list`.
 std::string help();
 std::string run_help();
+std::string verify_help();
 std::string listing();
 
 /// A value as it is written on the command line.

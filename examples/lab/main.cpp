@@ -1,4 +1,4 @@
-// mts-lab: runs selection methods side by side on the benchmarks and shows what happened.
+// mts-lab: runs selection methods side by side on the benchmarks and shows what happened; verifies the laws of the theory.
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
@@ -18,12 +18,15 @@ namespace {
 
 using namespace mts::lab;
 
+int machine_threads(int asked) {
+  return asked == 0 ? static_cast<int>(std::max(1u, std::thread::hardware_concurrency())) : asked;
+}
+
 void run(const Settings& settings, const Session& session) {
   const auto& benchmark = benchmark_named(settings.benchmark);
   check_batches(settings, benchmark);
   check_writable(session.out);
-  const int machine = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const mts::ThreadLimit limit(session.threads == 0 ? machine : session.threads);
+  const mts::ThreadLimit limit(machine_threads(session.threads));
   listen_for_interrupts();
   Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
 
@@ -55,6 +58,14 @@ void run(const Settings& settings, const Session& session) {
   std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png" << std::endl;
 }
 
+/// Returns whether all laws hold.
+bool verify(const VerifySettings& settings) {
+  const mts::ThreadLimit limit(machine_threads(settings.threads));
+  listen_for_interrupts();
+  Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
+  return verify_laws(settings, std::cout, progress, interrupted);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,6 +74,7 @@ int main(int argc, char** argv) {
     if (command.job == Job::help) std::cout << command.help;
     if (command.job == Job::list) std::cout << listing();
     if (command.job == Job::run) run(command.settings, command.session);
+    if (command.job == Job::verify) return verify(command.verify) ? 0 : 1;
     return 0;
   } catch (const UsageError& error) {
     std::cerr << "mts-lab: " << error.what() << '\n';

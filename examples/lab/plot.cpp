@@ -94,13 +94,16 @@ bool is_logarithmic(const Panel& panel, const std::vector<Line>& lines) {
   return false;
 }
 
+}  // namespace
+
 std::string text_for_gnuplot(const std::string& s) {
   std::string out;
-  for (const char c : s) out += c == '\'' ? std::string("''") : std::string(c == '_' || c == '^' ? "\\" : "") + c;
+  for (const char c : s) {
+    if (std::string_view("_^{}@&~\\").find(c) != std::string_view::npos) out += '\\';
+    out += c == '\'' ? std::string("''") : std::string(1, c);
+  }
   return out;
 }
-
-}  // namespace
 
 std::string run_gnuplot(const std::string& script, const std::string& program) {
   const File in = scratch_file(), out = scratch_file(), err = scratch_file();

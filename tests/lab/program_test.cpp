@@ -138,6 +138,37 @@ TEST_CASE("mts-lab: a second run finds the generators in the cache" * doctest::s
   CHECK(!contains(again.err(), "training"));
 }
 
+TEST_CASE("mts-lab: verify ends with 0 if all laws hold, and only then" * doctest::skip(!has_gnuplot)) {
+  const TemporaryFolder folder;
+  Child child({MTS_LAB_PROGRAM, "verify", "--laws", "L1,L11", "--out", folder / "out"}, folder);
+  const int status = child.wait();
+  CAPTURE(child.out());
+  CAPTURE(child.err());
+  CHECK(status == 0);
+  CHECK(files_in(folder / "out") == std::set<std::string>{"laws.csv", "laws.svg", "L11.svg"});
+  for (const auto& line : lines_of(folder / "out/laws.csv"))
+    CHECK((line == "law,case,predicted,measured,standard_error,z,verdict" || line.ends_with(",holds")));
+  CHECK(contains(child.out(), "all hold"));
+  CHECK(contains(child.err(), "L11: holds"));
+
+  Child imprecise({MTS_LAB_PROGRAM, "verify", "--laws", "L11", "--precision", "1e-9"}, folder);
+  CHECK(imprecise.wait() == 1);
+  CHECK(contains(imprecise.out(), "not precise enough"));
+
+  Child unknown({MTS_LAB_PROGRAM, "verify", "--laws", "L11,L99"}, folder);
+  CHECK(unknown.wait() == 2);
+  CHECK(contains(unknown.err(), "unknown law 'L99'"));
+  CHECK(unknown.out() == "");
+
+  Child stopped({MTS_LAB_PROGRAM, "verify", "--precision", "0.0005", "--out", folder / "stopped"}, folder);
+  for (int k = 0; k < 1200 && !contains(stopped.err(), "cases"); ++k)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  stopped.interrupt();
+  CHECK(stopped.wait() == 130);
+  CHECK(files_in(folder / "stopped").empty());
+}
+
 TEST_CASE("mts-lab: help, list and version") {
   const TemporaryFolder folder;
   const auto said = [&](std::vector<std::string> words) {
@@ -150,7 +181,9 @@ TEST_CASE("mts-lab: help, list and version") {
   CHECK(contains(said({"--help"}), "mts-lab run"));
   CHECK(contains(said({}), "mts-lab run"));
   CHECK(contains(said({"run", "--help"}), "--meta-lr"));
+  CHECK(contains(said({"verify", "--help"}), "--precision"));
   CHECK(contains(said({"list"}), "spurious"));
+  CHECK(contains(said({"list"}), "L14'"));
   CHECK(contains(said({"--version"}), MTS_VERSION));
 }
 
