@@ -67,7 +67,7 @@ const Family bounded{
     [](double) { return 0.5; },
     [](double beta) { return gaussian_weight_moments([beta](double x) { return logistic(beta, x); }); },
     2,
-    1.0};
+    0.13};
 Expansion b_eff(const Family& f, const Case& c) { return expected_effective_batch(batch(c), f.moments(c["beta"])); }
 Expansion variance(const Family& f, const Case& c) { return expected_weight_variance(batch(c), f.moments(c["beta"])); }
 Expansion largest(const Family& f, const Case& c) {
