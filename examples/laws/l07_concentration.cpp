@@ -51,8 +51,8 @@ struct Family {
   double (*mean)(double beta);
   WeightMoments (*moments)(double beta);
   double beta;  ///< where the claims are
-  double
-      after;  ///< a bound there on the coefficient of 1/N in E B_eff, from the derivatives of m_1^2/m_2 up to the fourth
+  /// A bound at beta on the coefficient of 1/N in E B_eff, from the derivatives of m_1^2/m_2 up to the fourth.
+  double after;
 };
 const Family exponential{"exp of a Gaussian",
                          log_normal,
