@@ -51,8 +51,8 @@ struct Family {
   double (*mean)(double beta);
   WeightMoments (*moments)(double beta);
   double beta;  ///< where the claims are
-  double
-      after;  ///< a bound there on the coefficient of 1/N in E B_eff, from the derivatives of m_1^2/m_2 up to the fourth
+  /// A bound at beta on the coefficient of 1/N in E B_eff, from the derivatives of m_1^2/m_2 up to the fourth.
+  double after;
 };
 const Family exponential{"exp of a Gaussian",
                          log_normal,
@@ -67,7 +67,7 @@ const Family bounded{
     [](double) { return 0.5; },
     [](double beta) { return gaussian_weight_moments([beta](double x) { return logistic(beta, x); }); },
     2,
-    1.0};
+    0.13};
 Expansion b_eff(const Family& f, const Case& c) { return expected_effective_batch(batch(c), f.moments(c["beta"])); }
 Expansion variance(const Family& f, const Case& c) { return expected_weight_variance(batch(c), f.moments(c["beta"])); }
 Expansion largest(const Family& f, const Case& c) {
