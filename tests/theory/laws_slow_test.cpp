@@ -22,7 +22,8 @@ std::vector<Claim> simulated_claims() {
 TEST_CASE("laws: the simulated claims hold, and every wrong version of them is refuted") {
   const auto claims = simulated_claims();
   REQUIRE(!claims.empty());
-  const auto report = Verifier().verify(claims);
+  // Finer than the default: at 1.5 % the next order dropped from L12 shows at some seeds only.
+  const auto report = Verifier({.precision = 0.01}).verify(claims);
   for (const auto& f : report.findings) {
     CAPTURE(f.law);
     CAPTURE(f.name);
