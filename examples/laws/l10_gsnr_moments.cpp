@@ -143,7 +143,7 @@ Claim sigmoid_bias() {
           "mean, sigmoid weights, where mu nearly vanishes",
           "O(1/N^2)",
           "docs/theory.md, L10; moments by quadrature",
-          {{{"N", 32}, {"r", .66}}},
+          {{{"N", 32}, {"r", .647}}},
           [](const Case& at) { return std::vector{gsnr_mean(gsnr_moments_sigmoid_gaussian(sigmoid(at)), at["N"])}; },
           Simulation{sigmoid_batch, 2},
           {{"without the bias",

@@ -78,8 +78,8 @@ class GsnrForecast {
 
  public:
   /// \param alignments  n x m: <g_i, Gamma_j>, Gamma_j the validation gradient of sample j
-  /// \throws ShapeError if lengths differ, or there are fewer than 3 training or 2 validation samples, or not one sample a block left
-  ///   over; ValueError if a weight is negative or all are 0; NumericalError if a number is not finite
+  /// \throws ShapeError if lengths differ or there are fewer than 2 samples a block of either kind; ValueError if a weight is
+  ///   negative or all are 0; NumericalError if a number is not finite
   GsnrForecast(const ForecastSamples& samples, const RowMatrix<double>& alignments,
                const ForecastVirtualStep* virtual_step = nullptr, const ForecastOptions& options = {})
       : GsnrForecast(samples, alignments.cols(), Columns(samples, alignments), virtual_step, options) {}
