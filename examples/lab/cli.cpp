@@ -182,7 +182,7 @@ std::string help() {
          "  mts-lab list                      benchmarks, methods, features and laws\n"
          "  mts-lab --version\n"
          "\n"
-         "Examples, four and three minutes on two cores:\n"
+         "Examples, on two cores four minutes and less than one:\n"
          "  mts-lab run --benchmark spurious --method uniform,mts --batch 64,256,1024 --seeds 3 --out out\n"
          "  mts-lab verify --out out\n";
 }
