@@ -8,8 +8,8 @@
 /// because the groups' pushes sum to 0 as well (which is how L9 uses it); other nets that share parameters, and Adam,
 /// conserve nothing of the kind.
 ///
-/// In discrete time: softmax keeps sum z_k exactly, for SGD with any momentum (each step is a sum of gradients whose
-/// entries sum to 0); any other y drifts, at first order in the step, by `conservation_drift`. Derived for this
+/// In discrete time: softmax keeps sum z_k exactly, for SGD with any momentum and no weight decay (each step is a sum of gradients
+/// whose entries sum to 0); any other y drifts, at first order in the step, by `conservation_drift`. Derived for this
 /// project: docs/theory.md, L5; softplus, powers, shared groups and the drift are its own extensions.
 
 #include <cmath>

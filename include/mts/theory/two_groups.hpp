@@ -114,7 +114,7 @@ class SoftmaxTwoGroups {
   ///     2 l + 2 sinh l + (e/2) log(q (1 - q))  moves by  e k:
   /// error O(e^2) at fixed e k (the modified equation l' = g - (e/2) g g', g = q (1 - q), integrated). This project's
   /// own.
-  /// \throws ValueError for e > 2: there the corrected form is not invertible, and the steps may overshoot
+  /// \throws ValueError for e > 2, where terms of order e^2 are no longer small
   TwoGroupState at_step(double steps) const {
     numeric::check_time("SoftmaxTwoGroups", steps);
     constexpr double largest = 2;
@@ -167,6 +167,7 @@ class SoftmaxTwoGroups {
 /// x' = c D q (1 - q):
 ///     t = integral_0^x (2 + o + 1/o) dx/(c D),  o = rho c_+ w_+/((1 - rho) c_- w_-),
 /// by quadrature to about 1e-13 and inverted by Newton's method in a bracket. Exact for the flow.
+/// For activations that are positive at every logit (not Power).
 template <Activation A>
 class TwoGroupFlow {
  public:

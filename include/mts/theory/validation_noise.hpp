@@ -92,9 +92,9 @@ struct BatchSplit {
 
 /// The split of a budget C = c_N N + c_M M with the least variance (L14):
 ///     N* = C/(c_N + y),   y^2 = c_N c_M (V_val C + V_cross c_N)/(V_train C + V_cross c_M),   M* = (C - c_N N*)/c_M.
-/// With finite pools the product of the factors only moves V_cross/m from V_train and V_cross/n from V_val; the variance has one
-/// minimum along the line of the budget, so N* is then cut to where 1 <= N <= n and 1 <= M <= m. A component that is 0 sends its
-/// batch to 1.
+/// With finite pools V_train - V_cross/m stands for V_train and V_val - V_cross/n for V_val (f_N f_M multiplied out). Along the line of
+/// the budget the variance is then (A/N + B/M)/C and a constant, A = V_train C + V_cross c_M, B = V_val C + V_cross c_N, since
+/// 1/(N M) = (c_N/M + c_M/N)/C: one minimum between the ends 1 <= N <= n, 1 <= M <= m if A and B are positive; else the best end.
 /// \throws ValueError if a cost or the budget is not positive and finite, the budget does not pay for one sample of each, or it
 ///   pays for more than both pools; else as above
 /// Source: docs/theory.md, L14 (this project's own; the pools are an extension).
@@ -110,16 +110,18 @@ inline BatchSplit best_split(const NoiseComponents& c, double budget, double cos
               cost_n, " and ", cost_m);
   check_value(budget <= cost_n * pools.train + cost_m * pools.validation, where, "a budget of ", budget,
               " pays for more than the pools hold");
-  const double train = std::max(0.0, c.train - c.cross / pools.validation);
-  const double validation = std::max(0.0, c.validation - c.cross / pools.train);
-  const double above = std::max(0.0, validation * budget + c.cross * cost_n);
-  const double below = std::max(0.0, train * budget + c.cross * cost_m);
-  check_value(above > 0 || below > 0, where, "there is no variance to lessen");
+  check_value(c.train != 0 || c.validation != 0 || c.cross != 0, where, "there is no variance to lessen");
+  const double below = (c.train - c.cross / pools.validation) * budget + c.cross * cost_m;
+  const double above = (c.validation - c.cross / pools.train) * budget + c.cross * cost_n;
   const double least_n = std::max(1.0, (budget - cost_m * pools.validation) / cost_n);
   const double most_n = std::min(pools.train, (budget - cost_m) / cost_n);
-  const double wanted = below > 0 ? budget / (cost_n + std::sqrt(cost_n * cost_m * above / below)) : 0.0;
+  const auto variance = [&](double n) { return below / n + above * cost_m / (budget - cost_n * n); };
   BatchSplit s;
-  s.n = std::clamp(wanted, least_n, std::max(least_n, most_n));
+  if (above > 0 && below > 0)
+    s.n =
+        std::clamp(budget / (cost_n + std::sqrt(cost_n * cost_m * above / below)), least_n, std::max(least_n, most_n));
+  else
+    s.n = variance(least_n) < variance(most_n) ? least_n : std::max(least_n, most_n);
   s.m = (budget - cost_n * s.n) / cost_m;
   return s;
 }
