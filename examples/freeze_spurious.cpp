@@ -2,11 +2,13 @@
 // the real images alone, on what helps by construction (oracle), and on what static filters keep, over construction
 // seeds 900 to 909, and checks what is required of the benchmark. No learned selection method takes part.
 //
-//   freeze_spurious --study    the study, some 5 minutes on two cores
-//   freeze_spurious            a short run of all its parts on a tiny version, to see that they work
+//   freeze_spurious --study        the study, some 5 minutes on two cores
+//   freeze_spurious --alignments   what one step rewards: mean alignments by class and kind, after the freeze
+//   freeze_spurious                a short run of all parts on a tiny version, to see that they work
 #include <mts/data/spurious.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -250,12 +252,67 @@ bool report(const std::vector<std::map<std::string, double>>& results) {
   return all;
 }
 
+// ------------------------------------------------------------------------------------------------- alignments
+
+using ByKind = std::array<std::array<double, 5>, 4>;
+
+/// Mean over classes' and kinds' samples of <g_i, Gamma> less its mean in the batch, while a classifier trains on everything. Gamma
+/// is the gradient of the loss on the tuning set: what many clean images say, not the noise of a few.
+ByKind alignments(const data::Problem& problem, std::uint64_t seed, const Training& training) {
+  const auto model = nn::mlp<float>({problem.pool.inputs.cols(), 128, problem.classes});
+  Theta theta = model.initialize(RandomStream(seed, "initial weights"));
+  Theta gradient = theta.zeros_like(), gamma = theta.zeros_like();
+  Sgd<Theta> optimizer(
+      {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .schedule = cosine(training.steps)});
+  data::EpochSampler sampler(problem.pool.size(), {.batch = training.batch, .seed = seed});
+  nn::ClassificationBatch<float> batch, clean;
+  gather_all(problem.tuning, clean);
+  const auto mean_of = [](Index n) { return SampleVector::Constant(n, 1.0 / static_cast<double>(n)).eval(); };
+  Ids ids;
+  SampleVector a(training.batch);
+  ByKind sums{}, counts{};
+  for (Index step = 0; step < training.steps; ++step) {
+    sampler.next(ids);
+    gather(problem.pool, ids, batch);
+    const auto lin = model.linearize(theta, batch);
+    model.linearize(theta, clean).pullback(mean_of(clean.size()), gamma);
+    lin.pushforward(gamma, a);
+    const double mean = a.mean();
+    for (Index k = 0; k < a.size(); ++k) {
+      const auto i = static_cast<Place>(ids[static_cast<Place>(k)]);
+      const auto label = static_cast<Place>(problem.pool.labels[i]), kind = static_cast<Place>(problem.pool.kinds[i]);
+      sums[label][kind] += a[k] - mean;
+      ++counts[label][kind];
+    }
+    lin.pullback(mean_of(a.size()), gradient);
+    optimizer.step(theta, gradient);
+  }
+  for (Place c = 0; c < sums.size(); ++c)
+    for (Place k = 0; k < sums[c].size(); ++k) sums[c][k] /= counts[c][k];
+  return sums;
+}
+
+void report(const std::vector<ByKind>& seeds) {
+  std::printf("mean of <g_i, Gamma> - its batch mean, Gamma on the tuning images, %zu seeds\n", seeds.size());
+  std::printf("class       real      good unchanged   content destroyed\n");
+  for (Place c = 0; c < 4; ++c) {
+    std::printf("%5zu", c);
+    for (Place k = 0; k < 5; ++k) {
+      double mean = 0;
+      for (const ByKind& s : seeds) mean += s[c][k] / static_cast<double>(seeds.size());
+      std::printf(" %9.2f", mean);
+    }
+    std::printf("\n");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const bool full = argc == 2 && std::string(argv[1]) == "--study";
+  const std::string what = argc == 2 ? argv[1] : "";
+  const bool study_alignments = what == "--alignments", full = what == "--study" || study_alignments;
   if (argc > 1 && !full) {
-    std::fprintf(stderr, "usage: freeze_spurious [--study]\n");
+    std::fprintf(stderr, "usage: freeze_spurious [--study | --alignments]\n");
     return 2;
   }
   const data::ImageData images = data::fashion_mnist();
@@ -272,12 +329,15 @@ int main(int argc, char** argv) try {
     training = {.steps = 20, .batch = 32};
     seeds = 2;
   }
+  std::vector<ByKind> by_kind(static_cast<Place>(seeds));
   const auto results = [&] {
     std::vector<std::map<std::string, double>> r(static_cast<Place>(seeds));
     const auto study_with = [&](const data::Generator& generator, const data::Generator& embedding) {
       parallel_tasks(seeds, [&](Index k) {
         const auto seed = 900 + static_cast<std::uint64_t>(k);
-        r[static_cast<Place>(k)] = study(data::spurious(images, generator, embedding, seed, options), seed, training);
+        const data::Problem problem = data::spurious(images, generator, embedding, seed, options);
+        if (!full || study_alignments) by_kind[static_cast<Place>(k)] = alignments(problem, seed, training);
+        if (!study_alignments) r[static_cast<Place>(k)] = study(problem, seed, training);
         std::fprintf(stderr, "seed %d done\n", static_cast<int>(seed));
       });
     };
@@ -292,6 +352,8 @@ int main(int argc, char** argv) try {
     }
     return r;
   }();
+  if (!full || study_alignments) report(by_kind);
+  if (study_alignments) return 0;
   const bool holds = report(results);
   return full && !holds ? 1 : 0;
 } catch (const mts::Error& error) {

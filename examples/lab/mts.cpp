@@ -133,6 +133,10 @@ class MtsTraining final : public Training {
  private:
   using Step = MtsStep<Model, W, Features, Sgd<Parameters>, AdamW<Parameters>, A>;
 
+  /// How often the weight net moves in a run.
+  static Index meta_steps(const Settings& s) {
+    return std::max<Index>(1, (s.steps - s.uniform_steps + s.update_every - 1) / s.update_every);
+  }
   static Step make_step(Model model, Features features, W weight_net, A activation, const Task& task) {
     const Settings& s = task.settings;
     auto theta = initial_parameters(model, task.seed);
@@ -144,7 +148,9 @@ class MtsTraining final : public Training {
     options.tempering_floor = s.tempering;
     return Step(std::move(model), std::move(theta), make_optimizer(s), std::move(features), std::move(weight_net),
                 std::move(phi),
-                AdamW<Parameters>({.learning_rate = s.meta_learning_rate, .weight_decay = s.meta_weight_decay}),
+                AdamW<Parameters>({.learning_rate = s.meta_learning_rate,
+                                   .weight_decay = s.meta_weight_decay,
+                                   .schedule = make_schedule(s.meta_schedule, meta_steps(s))}),
                 std::move(options), activation);
   }
 

@@ -46,11 +46,11 @@ struct Settings {
 
   double meta_learning_rate = 1e-3;
   double meta_weight_decay = 1e-4;
+  ScheduleKind meta_schedule = ScheduleKind::constant;
   Index validation_batch = 0;  ///< 0: the whole validation set
   Index uniform_steps = 100;
   Index update_every = 1;
-  std::vector<std::string> features = {"loss",
-                                       "nearest-validation-cosine",
+  std::vector<std::string> features = {"nearest-validation-cosine",
                                        "validation-centre-cosine",
                                        "real-centre-cosine",
                                        "nearest-real-cosine",
@@ -151,6 +151,7 @@ void for_each_setting(S& s, Visitor&& visit) {
 
   visit.group("Selection (mts)");
   visit(Option{"meta-lr", "X", "learning rate of the weight net, by AdamW"}, s.meta_learning_rate, not_negative());
+  visit(Option{"meta-schedule", "NAME", "how it goes on"}, s.meta_schedule, any());
   visit(Option{"meta-weight-decay", "X", "its weight decay"}, s.meta_weight_decay, not_negative());
   visit(Option{"validation-batch", "M", "validation samples a step; 0 for the whole validation set"},
         s.validation_batch, at_least<Index>(0));

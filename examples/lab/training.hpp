@@ -44,12 +44,15 @@ inline nn::Classifier<float> make_classifier(const Settings& settings, const dat
 inline DenseParameters<float> initial_parameters(const nn::Classifier<float>& model, std::uint64_t seed) {
   return model.initialize(RandomStream(seed, "lab: initial parameters"));
 }
+inline Schedule make_schedule(ScheduleKind kind, Index steps) {
+  return kind == ScheduleKind::cosine ? cosine(steps) : Schedule{};
+}
 inline Sgd<DenseParameters<float>> make_optimizer(const Settings& settings) {
   return Sgd<DenseParameters<float>>(
       {.learning_rate = settings.learning_rate,
        .momentum = settings.momentum,
        .weight_decay = settings.weight_decay,
-       .schedule = settings.schedule == ScheduleKind::cosine ? cosine(settings.steps) : Schedule{}});
+       .schedule = make_schedule(settings.schedule, settings.steps)});
 }
 
 /// The training batches of a run, in the same order for all methods.

@@ -32,7 +32,9 @@ TEST_CASE("Embedding: begins as N(0, scale^2)") {
   g.add(Embedding{.column = g.column(100, "c"), .dimension = 50, .scale = 0}, {}, "c");
   const Network<double> net(std::move(g), {.logits = a});
   auto theta = net.initialize(RandomStream(5, "embedding"));
-  for (const auto& [name, scale] : {std::pair{"a.table", 1.0}, {"b.table", 0.25}}) {
+  for (const auto& expected : {std::pair{"a.table", 1.0}, {"b.table", 0.25}}) {
+    const char* name = expected.first;
+    const double scale = expected.second;
     CAPTURE(name);
     const Vector e = theta.segment(name);
     REQUIRE(e.size() == 5000);

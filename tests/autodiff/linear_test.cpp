@@ -50,8 +50,9 @@ TEST_CASE("Linear: of no input is its bias") {
 
 TEST_CASE("Linear: the gradient is sum_i u_i delta_i [x_i, 1]^T at the borders of its blocks") {
   // Blocks of 128 outputs, 256 inputs, 512 samples.
-  for (const auto& [n, inputs, outputs] : std::vector<std::array<Index, 3>>{
+  for (const auto& sizes : std::vector<std::array<Index, 3>>{
            {3, 255, 127}, {3, 256, 128}, {2, 257, 129}, {511, 3, 5}, {512, 3, 5}, {513, 3, 129}, {1025, 257, 2}}) {
+    const Index n = sizes[0], inputs = sizes[1], outputs = sizes[2];
     CAPTURE(n);
     CAPTURE(inputs);
     CAPTURE(outputs);

@@ -10,8 +10,9 @@
 #include "mts/features/nearest_real_cosine.hpp"
 #include "mts/features/nearest_validation_cosine.hpp"
 #include "mts/features/validation_centre_cosine.hpp"
+#include "support/sanitized.hpp"
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(MTS_THREAD_SANITIZER)
+#if defined(__GLIBC__) && !defined(MTS_SANITIZED)
 
 namespace {
 thread_local bool counting = false;

@@ -75,7 +75,8 @@ TEST_CASE("mlp: a widths list makes the layers it says") {
   CHECK(found == std::vector<std::string>{"layer1.weight 18 decays", "layer1.bias 6", "norm1.scale 6", "norm1.shift 6",
                                           "layer2.weight 36 decays", "layer2.bias 6", "norm2.scale 6", "norm2.shift 6",
                                           "logits.weight 24 decays", "logits.bias 4"});
-  for (const auto& s : mlp<float>({3, 6, 4}, {.layer_norm = true}).network().graph().segments()) CHECK(s.decays);
+  const auto decaying = mlp<float>({3, 6, 4}, {.layer_norm = true});
+  for (const auto& s : decaying.network().graph().segments()) CHECK(s.decays);
 }
 
 TEST_CASE("mlp: by hand, layer by layer") {
