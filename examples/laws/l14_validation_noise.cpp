@@ -77,7 +77,9 @@ struct Atoms {
 };
 GsnrExpansion expansion(const std::array<double, 3>& a) {
   const Atoms p;
-  const auto vector = [](const std::array<double, 3>& v) { return mts::SampleVector(Eigen::Vector3d(v.data())); };
+  const auto vector = [](const std::array<double, 3>& v) {
+    return mts::SampleVector(mts::SampleVector::Map(v.data(), 3));
+  };
   return gsnr_expansion(gsnr_moments({vector(p.probability), vector(p.w), vector(p.x), vector(a), {}}));
 }
 NoiseComponents atoms_components() {
