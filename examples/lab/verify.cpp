@@ -184,13 +184,14 @@ std::string laws_script(const Report& report, const std::string& terminal) {
   script +=
       "set lmargin at screen 0.065\nset rmargin at screen 0.37\nset bmargin at screen 0.13\nset tmargin at screen 0.9\n"
       "set title 'measured against predicted, size' offset 0,-0.5\nset logscale x\nset format x '10^{%L}'\n"
-      "set xlabel 'predicted'\n";
+      "set xlabel 'predicted'\nset ylabel 'measured' offset 1.5,0\n";
   const bool any_value = std::any_of(report.findings.begin(), report.findings.end(),
                                      [](const Finding& f) { return f.predicted != 0 && f.measured != 0; });
   // Where every prediction is 0 there is nothing to show on logarithmic axes.
   if (any_value) script += "plot x with lines lc rgb '#aaaaaa' notitle" + plots("3:4", true) + "\n";
   script += fmt::format(
-      "set lmargin at screen 0.45\nset rmargin at screen 0.985\nunset logscale x\nunset xlabel\nunset key\n"
+      "set lmargin at screen 0.45\nset rmargin at screen 0.985\nunset logscale x\nunset xlabel\nunset ylabel\nunset "
+      "key\n"
       "set title 'deviation as a share of what is allowed: above 1 a case fails' offset 0,-0.5\n"
       "set xtics ({}) font ',10'\nset xrange [-0.7:{}]\nset yrange [{}:20]\n"
       "plot 1 with lines lc rgb '#D55E00' notitle{}\nunset multiplot\n",
@@ -217,9 +218,10 @@ std::string law_script(const Report& report, const std::string& law, const std::
     script += "END\n";
   }
   script += axes_style;
-  script += "set key outside center top horizontal\n";
-  script += fmt::format("set multiplot layout {},{} title '{}: predicted and measured, with what it may deviate by'\n",
-                        rows, columns, text_for_gnuplot(law));
+  script += "unset key\n";
+  script += fmt::format(
+      "set multiplot layout {},{} title '{}: predicted (cross), and measured (dot) with what it may deviate by'\n",
+      rows, columns, text_for_gnuplot(law));
   for (std::size_t c = 0; c < claims.size(); ++c) {
     std::string tics;
     bool positive = true;
@@ -236,8 +238,8 @@ std::string law_script(const Report& report, const std::string& law, const std::
     script += logarithmic ? "set logscale y\nset format y '10^{%L}'\n" : "unset logscale y\nset format y '%g'\n";
     script += fmt::format(
         "set title '{}' offset 0,-0.5\nset xtics ({}) rotate by -25 left font ',10'\nset xrange [-0.5:{}]\n"
-        "plot $claim{} using 1:3:4 with yerrorbars pt 7 ps 0.5 lw 1.4 lc rgb '#0072B2' title 'measured', "
-        "$claim{} using 1:2 with points pt 2 ps 1.1 lc rgb '#D55E00' title 'predicted'\n",
+        "plot $claim{} using 1:3:4 with yerrorbars pt 7 ps 0.5 lw 1.4 lc rgb '#0072B2' notitle, "
+        "$claim{} using 1:2 with points pt 2 ps 1.1 lc rgb '#D55E00' notitle\n",
         text_for_gnuplot(claims[c].front()->name), tics, static_cast<double>(claims[c].size()) - 0.5, c, c);
   }
   return script + "unset multiplot\n";

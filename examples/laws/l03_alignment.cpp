@@ -1,5 +1,5 @@
-// L3: the alignments a = J Gamma three ways, forward mode, products of per-sample gradients, and central differences with
-// their error of second order; each of them the library's own estimator.
+// L3: the alignments a = J Gamma three ways, forward mode, products of per-sample gradients, and central differences
+// with their error of second order; each of them the library's own estimator.
 // SPDX-License-Identifier: Apache-2.0
 #include "laws/registry.hpp"
 #include "laws/toy_step.hpp"
@@ -36,7 +36,8 @@ SampleVector by_hand(const Point& at) {
     a[i] = gradient(at.problem.train, i, at.problem.theta).dot(at.direction.values());
   return a;
 }
-/// Leading error of central differences: with m = <x, theta> and w = sigmoid(-m), D^3 l [u]^3 = w (1 - w) (2 w - 1) <x, u>^3.
+/// Leading error of central differences: with m = <x, theta> and w = sigmoid(-m), D^3 l [u]^3 = w (1 - w) (2 w - 1) <x,
+/// u>^3.
 SampleVector leading_error(const Point& at, double h) {
   const double length = at.direction.values().norm();
   SampleVector e(at.problem.size());

@@ -1,5 +1,5 @@
-// L3': a floor under B_eff is a shift of the alignments; class and prior weights change nothing but p; a penalty cannot revive
-// a collapsed batch, tempering can.
+// L3': a floor under B_eff is a shift of the alignments; class and prior weights change nothing but p; a penalty cannot
+// revive a collapsed batch, tempering can.
 // SPDX-License-Identifier: Apache-2.0
 #include <mts/selection/effective_batch_floor.hpp>
 

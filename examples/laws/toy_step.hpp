@@ -1,7 +1,7 @@
 #pragma once
-// A small training step for the laws of the hypergradient: N samples with logistic losses in R^3, a validation batch, an
-// optimiser with a past. Once in plain code, which knows of the library only its random numbers, and once as a Model for
-// the library's own step.
+// A small training step for the laws of the hypergradient: N samples with logistic losses in R^3, a validation batch,
+// an optimiser with a past. Once in plain code, which knows of the library only its random numbers, and once as a Model
+// for the library's own step.
 
 #include <cmath>
 #include <mts/core/random.hpp>
@@ -95,8 +95,8 @@ struct Inner {
   }
 };
 
-/// A step and its past, all of it determined by the case: parameters N, prior (0 or 1), step (how many the optimiser has taken),
-/// and momentum, dampening, nesterov, or adam = 1.
+/// A step and its past, all of it determined by the case: parameters N, prior (0 or 1), step (how many the optimiser
+/// has taken), and momentum, dampening, nesterov, or adam = 1.
 struct Problem {
   Kind activation;
   Matrix train, validation;
@@ -189,7 +189,8 @@ SampleVector differences(const F& f, SampleVector x) {
 
 inline std::vector<double> numbers(const SampleVector& x) { return {x.begin(), x.end()}; }
 
-// ------------------------------------------------------------------------------------------------- for the library's step
+// ------------------------------------------------------------------------------------------------- for the library's
+// step
 
 struct Logistic {
   using Scalar = double;

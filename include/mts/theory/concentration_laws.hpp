@@ -55,8 +55,8 @@ struct WeightMoments {
   double second = 1, third = 1, fourth = 1;
 };
 namespace numeric {
-/// Standard normal expectations are taken on [-reach, reach]: what lies outside has probability 1e-32.
-inline constexpr double reach = 12;
+/// Standard normal expectations are taken on [-12, 12]: what lies outside has probability 1e-32.
+inline constexpr double normal_reach = 12;
 inline double normal_density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); }
 inline double log_normal_cdf(double x) {
   return x > 0 ? std::log1p(-std::erfc(x / std::numbers::sqrt2) / 2)
@@ -75,12 +75,13 @@ inline WeightMoments log_normal_moments(double beta) {
   const double e = std::exp(beta * beta);
   return {e, e * e * e, std::pow(e, 6)};
 }
-/// w = weight(x) >= 0, x ~ N(0, 1), by quadrature to about 1e-12. For a sigmoid of a Gaussian feature, say.
+/// w = weight(x) >= 0, x ~ N(0, 1), by quadrature over [-12, 12] to about 1e-12 (for exp(beta x): beta up to 1.2). For
+/// a sigmoid of a Gaussian feature, say.
 template <class F>
 WeightMoments gaussian_weight_moments(const F& weight) {
   const auto moment = [&](int k) {
     const auto f = [&](double x) { return std::pow(weight(x), k) * numeric::normal_density(x); };
-    return numeric::integrate(f, -numeric::reach, 0) + numeric::integrate(f, 0, numeric::reach);
+    return numeric::integrate(f, -numeric::normal_reach, 0) + numeric::integrate(f, 0, numeric::normal_reach);
   };
   const double mean = moment(1);
   check_value(mean > 0, "gaussian_weight_moments", "the weights must have a positive mean, found ", mean);
@@ -129,8 +130,8 @@ Expansion expected_largest_weight(Index n, const F& weight) {
   const double others = numeric::checked_batch("expected_largest_weight", n, 2) - 1;
   constexpr double panel = 0.125;  // sixteen nodes on an eighth of a standard deviation: round-off
   Expansion sum{0, 0};
-  double below[3] = {0, 0, 0};  // integrals of w^k phi from -reach to the panel's left end
-  for (double left = -numeric::reach; left < numeric::reach; left += panel) {
+  double below[3] = {0, 0, 0};  // integrals of w^k phi from -12 to the panel's left end
+  for (double left = -numeric::normal_reach; left < numeric::normal_reach; left += panel) {
     const auto power = [&](int k, double x) { return std::pow(weight(x), k) * numeric::normal_density(x); };
     const auto at = [&](double x, bool corrected) {
       const double log_cdf = numeric::log_normal_cdf(x);

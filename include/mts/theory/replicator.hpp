@@ -38,8 +38,9 @@ inline SampleVector replicator_velocity(const SampleVector& p, const SampleVecto
 }
 
 /// L8, Gaussian alignments of standard deviation sigma, uniform start, tau = c sigma t: E B_eff/N. `leading` is the
-/// limit exp(-tau^2) as N -> infinity at fixed tau; `next` adds (1 - 2 e^(tau^2) + e^(3 tau^2))/N, and is off by O(e^(4
-/// tau^2)/N)^2: the weights are log-normal, so this is L7's expansion. Needs e^(4 tau^2) << N.
+/// limit exp(-tau^2) as N -> infinity at fixed tau, and needs e^(4 tau^2) << N. `next` adds (1 - 2 e^(tau^2) + e^(3
+/// tau^2))/N: the weights are log-normal, so this is L7's expansion. It is off by at most about e^(11 tau^2)/N^2 (the
+/// third moment of w^2), so it improves on the limit only where e^(8 tau^2) << N.
 inline Expansion gaussian_replicator_b_eff(double tau, Index n) {
   check_value(tau >= 0 && std::isfinite(tau), "gaussian_replicator_b_eff",
               "tau must be finite and not negative, found ", tau);
