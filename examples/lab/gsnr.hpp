@@ -81,7 +81,7 @@ struct GsnrDesign {
   Index pool = 8192, groups = 512, group = 8;
 
   // (a) in the real step: Gamma at the virtual step of the same batch
-  std::vector<double> rates = {0.05, 0.5};
+  std::vector<double> rates = {0.05, 0.2, 0.5};
   std::vector<Index> real_batches = {32, 64, 128, 256, 512};
   Index real_validation = 256;
   Index curvature_pool = 1024, curvature_validation = 256;
@@ -111,6 +111,7 @@ struct GsnrPoint {
   double b_eff = 0;  ///< B_eff/N to leading order, over the training population
   double forecast = 0, forecast_error = 0;
   double measured = 0, measured_error = 0;
+  double forecast_noise = 0, measured_noise = 0;  ///< tr Var[G] at eta = 1; NaN where nothing forecasts it
   Index replicates = 0;
   double z = 0;
   bool agrees = false;

@@ -44,6 +44,11 @@ std::vector<const GsnrPoint*> points_of(const GsnrStudy& study, GsnrPanel panel)
   return points;
 }
 
+/// Measured over forecast.
+std::string shown_noise(const GsnrPoint& p) {
+  return std::isnan(p.forecast_noise) ? std::string() : fmt::format("{:.2f}", p.measured_noise / p.forecast_noise);
+}
+
 std::string or_nothing(double x) { return std::isnan(x) ? std::string() : fmt::format("{}", x); }
 
 }  // namespace
@@ -82,24 +87,25 @@ std::string table_of(const GsnrStudy& study) {
       study.benchmark, study.train_size, study.validation_size, study.pool, study.pool_validation,
       study.curvature_pool);
   out += fmt::format(
-      "The frozen network is right on {:.1f} % of clean images; alignment and truth correlate with {:.3f}.\n",
+      "The frozen network is right on {:.1f} % of clean images; alignment and truth correlate with {:.3f}.\n"
+      "noise: tr Var of the hypergradient, measured over forecast.\n",
       100 * study.theta_accuracy, study.effect);
   std::string sums;
   for (const GsnrPanel panel : all_panels) {
     const auto points = points_of(study, panel);
     if (points.empty()) continue;
-    out += fmt::format("\n{}\n{:>6}{:>6}{:>6}{:>6}{:>6}{:>8}  {:>20}  {:>20}{:>7}  verdict\n", words_of(panel), "N",
-                       "M", "r", "beta", "eta", "B_eff/N", "forecast", "measured", "z");
+    out += fmt::format("\n{}\n{:>6}{:>6}{:>6}{:>6}{:>6}{:>8}  {:>20}  {:>20}{:>7}{:>7}  verdict\n", words_of(panel),
+                       "N", "M", "r", "beta", "eta", "B_eff/N", "forecast", "measured", "z", "noise");
     std::size_t agree = 0;
     double largest = 0;
     for (const GsnrPoint* p : points) {
       const auto shown = [](double x) { return std::isnan(x) ? std::string() : fmt::format("{:.4g}", x); };
       const auto with_error = [](double x, double error) { return fmt::format("{:.4g} +- {:.2g}", x, error); };
-      out += fmt::format("{:>6}{:>6}{:>6}{:>6}{:>6}{:>8}  {:>20}  {:>20}{:>+7.2f}  {}\n", p->n,
+      out += fmt::format("{:>6}{:>6}{:>6}{:>6}{:>6}{:>8}  {:>20}  {:>20}{:>+7.2f}{:>7}  {}\n", p->n,
                          p->m == 0 ? "all" : std::to_string(p->m), shown(p->r), shown(p->beta), shown(p->eta),
                          std::isnan(p->b_eff) ? "" : fmt::format("{:.3f}", p->b_eff),
                          with_error(p->forecast, p->forecast_error), with_error(p->measured, p->measured_error), p->z,
-                         p->agrees ? "agrees" : "differs");
+                         shown_noise(*p), p->agrees ? "agrees" : "differs");
       agree += p->agrees;
       largest = std::max(largest, std::abs(p->z));
     }
@@ -117,11 +123,12 @@ std::string table_of(const GsnrStudy& study) {
 
 std::string csv_of(const GsnrStudy& study) {
   data::CsvTable table({"panel", "N", "M", "r", "beta", "eta", "forecast", "forecast_se", "measured", "measured_se",
-                        "z", "verdict", "b_eff_share", "replicates"});
+                        "z", "verdict", "b_eff_share", "replicates", "forecast_noise", "measured_noise"});
   for (const auto& p : study.points)
     table.row(name_of(p.panel), p.n, p.m == 0 ? std::string("all") : std::to_string(p.m), or_nothing(p.r),
               or_nothing(p.beta), or_nothing(p.eta), p.forecast, p.forecast_error, p.measured, p.measured_error, p.z,
-              p.agrees ? "agrees" : "differs", or_nothing(p.b_eff), p.replicates);
+              p.agrees ? "agrees" : "differs", or_nothing(p.b_eff), p.replicates, or_nothing(p.forecast_noise),
+              p.measured_noise);
   return table.text();
 }
 
@@ -225,7 +232,7 @@ std::string gsnr_script(const GsnrStudy& study, const std::string& terminal) {
   const std::string logarithmic =
       "set logscale x 2\nset logscale y\nset format y '10^{%L}'\nset offsets graph 0.04, graph 0.04, 0, 0\n";
   panel("(a) at fixed Gamma", "training batch N", logarithmic, fixed);
-  panel("(a) in the real step: with L14''(band), without (dashed)", "training batch N", logarithmic, real);
+  panel("(a) in the real step: with L14'' (band), without (dashed)", "training batch N", logarithmic, real);
   panel("(b) uniform weights, one feature, beside L11", "correlation of the feature with the truth",
         "unset logscale\nset format y '%g'\nset offsets graph 0.03, graph 0.03, graph 0.03, graph 0.03\n", informative);
   panel("(c) w = exp(beta f), beside L10: next order (band), leading (dashed)", "B_{eff}/N", "", concentrated);

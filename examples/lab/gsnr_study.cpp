@@ -289,7 +289,7 @@ class Study {
     p.panel = panel;
     p.n = n;
     p.m = m;
-    p.r = p.beta = p.eta = p.b_eff = none;
+    p.r = p.beta = p.eta = p.b_eff = p.forecast_noise = none;
     study_.points.push_back(p);
     return study_.points.back();
   }
@@ -302,6 +302,7 @@ class Study {
   void set_forecast(GsnrPoint& p, const theory::ForecastPoint& f) const {
     p.forecast = f.gsnr;
     p.forecast_error = f.standard_error;
+    p.forecast_noise = f.variance;
   }
 
   /// Draws replicates, at most `most`, until every cell is as precise as was asked for. `observe(stream, g)` sets g[k] to the
@@ -328,6 +329,7 @@ class Study {
         const auto estimate = measured.estimate();
         point->measured = estimate.ratio;
         point->measured_error = estimate.standard_error;
+        point->measured_noise = estimate.noise;
         point->replicates = estimate.replicates;
         enough = enough && estimate.standard_error <= precision_ * std::max(least_gsnr, std::abs(point->forecast));
       }
@@ -449,15 +451,16 @@ class Study {
     auto cells = cells_of(GsnrPanel::real_step, samples_.jacobian.cols(), [](const GsnrPoint&) { return true; });
     replicate("measuring, real step", std::move(cells), design_.most_real, root_.substream("real step"),
               [&](const RandomStream& stream, std::vector<SampleVector>& g) { observe_real(stream, g); });
-    for (GsnrPoint& p : study_.points) {
-      if (p.panel != GsnrPanel::real_step_without) continue;
+    for (GsnrPoint& p : study_.points)
       for (const GsnrPoint& q : study_.points)
-        if (q.panel == GsnrPanel::real_step && q.n == p.n && q.eta == p.eta) {
-          p.measured = q.measured;
-          p.measured_error = q.measured_error;
-          p.replicates = q.replicates;
-        }
-    }
+        if (p.panel == GsnrPanel::real_step_without && q.panel == GsnrPanel::real_step && q.n == p.n && q.eta == p.eta)
+          copy_measurement(q, p);
+  }
+  static void copy_measurement(const GsnrPoint& from, GsnrPoint& to) {
+    to.measured = from.measured;
+    to.measured_error = from.measured_error;
+    to.measured_noise = from.measured_noise;
+    to.replicates = from.replicates;
   }
   static Sgd<Parameters> sgd(double eta) { return Sgd<Parameters>({.learning_rate = eta}); }
 
@@ -612,12 +615,9 @@ class Study {
                 const SampleVector a = entries_of(whole_a_, ids);
                 for (std::size_t c = 0; c < g.size(); ++c) g[c] = hypergradient(rows_of(weighted[c], ids), a, n);
               });
-    for (std::size_t k = 1; k < study_.points.size(); ++k)
-      if (study_.points[k].panel == GsnrPanel::concentration_leading) {
-        study_.points[k].measured = study_.points[k - 1].measured;
-        study_.points[k].measured_error = study_.points[k - 1].measured_error;
-        study_.points[k].replicates = study_.points[k - 1].replicates;
-      }
+    for (std::size_t k = 1; k < study_.points.size(); ++k)  // a point of the one panel follows that of the other
+      if (study_.points[k].panel == GsnrPanel::concentration_leading)
+        copy_measurement(study_.points[k - 1], study_.points[k]);
   }
 
   void judge() {
