@@ -586,7 +586,9 @@ class Study {
     double squares = 0;
     for (std::size_t k = 1; k < left.size(); ++k) squares += (left[k] - mean) * (left[k] - mean);
     const double unseen = 1 - static_cast<double>(n) / static_cast<double>(train());
-    return {whole + (count - 1) * (whole - mean) * unseen, std::sqrt(squares * (count - 1) / count * unseen)};
+    // Where r is 0 within its error, r^2 is no longer linear in it: its bias, and a variance of twice the bias squared.
+    const double bias = (count - 1) * (mean - whole) * unseen;
+    return {whole - bias, std::sqrt(squares * (count - 1) / count * unseen + 2 * bias * bias)};
   }
 
   /// (c) w = exp(beta f), one feature, beside L10 to leading and next order.
