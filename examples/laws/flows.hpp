@@ -2,6 +2,7 @@
 // The flows of normalised weights in plain code, for the laws' measurements: dL/dz from the definition of the weights,
 // the flow integrated by Boost.odeint.
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <mts/core/random.hpp>
@@ -54,7 +55,11 @@ inline SampleVector draw(Index n, std::string_view what, double scale = 1, doubl
   mts::RandomStream random(23, what, static_cast<std::uint64_t>(n));
   return SampleVector::NullaryExpr(n, [&] { return shift + scale * random.normal(); });
 }
-inline State state(const SampleVector& x) { return {x.begin(), x.end()}; }
+inline State state(const SampleVector& x) {
+  State s(static_cast<std::size_t>(x.size()));
+  std::copy(x.begin(), x.end(), s.begin());
+  return s;
+}
 inline SampleVector vector(const State& x) {
   return Eigen::Map<const SampleVector>(x.data(), static_cast<Index>(x.size()));
 }
