@@ -179,6 +179,8 @@ std::string help() {
          "  mts-lab run --help                all options\n"
          "  mts-lab verify [OPTIONS]          check the laws of docs/theory.md: predicted against measured\n"
          "  mts-lab verify --help             its options\n"
+         "  mts-lab gsnr --out DIR [OPTIONS]  GSNR of a real network's hypergradient beside its forecast\n"
+         "  mts-lab gsnr --help               its options\n"
          "  mts-lab list                      benchmarks, methods, features and laws\n"
          "  mts-lab --version\n"
          "\n"
@@ -211,6 +213,18 @@ std::string verify_help() {
          options.out + two_columns("--help", "this text", 30);
 }
 
+std::string gsnr_help() {
+  Helper options;
+  const GsnrSettings settings;
+  for_each_gsnr_option(settings, options);
+  return "mts-lab gsnr: measures the GSNR of the hypergradient of a frozen network over fresh batches, beside\n"
+         "what the laws forecast from one pool; prints a table, and writes gsnr.csv and gsnr.svg; the exit\n"
+         "status is 0 only if the points at fixed Gamma agree\n"
+         "\n"
+         "  mts-lab gsnr --out DIR [OPTIONS]       (defaults in brackets)\n" +
+         options.out + two_columns("--help", "this text", 30);
+}
+
 std::string listing() {
   return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) + "\nFeatures of mts\n" +
          entry_lines(features()) + "\nLaws\n" + law_lines();
@@ -226,8 +240,9 @@ Command parse(std::span<const std::string> arguments) {
   app.allow_extras();
   auto& run = *app.add_subcommand("run");
   auto& verify = *app.add_subcommand("verify");
+  auto& gsnr = *app.add_subcommand("gsnr");
   auto& list = *app.add_subcommand("list");
-  for (auto* job : {&run, &verify, &list}) {
+  for (auto* job : {&run, &verify, &gsnr, &list}) {
     job->set_help_flag();
     job->add_flag("--help,-h");
     job->allow_extras();
@@ -237,6 +252,7 @@ Command parse(std::span<const std::string> arguments) {
   for_each_setting(command.settings, binder);
   for_each_session_option(command.session, binder);
   for_each_verify_option(command.verify, Binder{verify});
+  for_each_gsnr_option(command.gsnr, Binder{gsnr});
 
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -253,16 +269,17 @@ Command parse(std::span<const std::string> arguments) {
                                    near.empty() ? std::string() : fmt::format(": did you mean '{}'?", near)));
     }
   };
-  if (app.count("--help") || run.count("--help") || verify.count("--help") || list.count("--help") || version ||
-      arguments.empty()) {
+  if (app.count("--help") || run.count("--help") || verify.count("--help") || gsnr.count("--help") ||
+      list.count("--help") || version || arguments.empty()) {
     command.job = Job::help;
     command.help = version                  ? "mts-lab " MTS_VERSION "\n"
                    : run.count("--help")    ? run_help()
                    : verify.count("--help") ? verify_help()
+                   : gsnr.count("--help")   ? gsnr_help()
                                             : help();
     return command;
   }
-  refuse_extras(app, {"run", "verify", "list", "--help", "--version"}, "");
+  refuse_extras(app, {"run", "verify", "gsnr", "list", "--help", "--version"}, "");
   refuse_extras(list, {"--help"}, "mts-lab list: ");
   Names known;
   for_each_setting(command.settings, known);
@@ -273,6 +290,10 @@ Command parse(std::span<const std::string> arguments) {
   for_each_verify_option(command.verify, known_to_verify);
   known_to_verify.names.push_back("--help");
   refuse_extras(verify, known_to_verify.names, "mts-lab verify: ");
+  Names known_to_gsnr;
+  for_each_gsnr_option(command.gsnr, known_to_gsnr);
+  known_to_gsnr.names.push_back("--help");
+  refuse_extras(gsnr, known_to_gsnr.names, "mts-lab gsnr: ");
   if (run.parsed()) {
     command.job = Job::run;
     check(command.settings);
@@ -280,10 +301,13 @@ Command parse(std::span<const std::string> arguments) {
   } else if (verify.parsed()) {
     command.job = Job::verify;
     check(command.verify);
+  } else if (gsnr.parsed()) {
+    command.job = Job::gsnr;
+    check(command.gsnr);
   } else if (list.parsed()) {
     command.job = Job::list;
   } else {
-    throw UsageError("nothing to do: expected 'run', 'verify' or 'list' (mts-lab --help)");
+    throw UsageError("nothing to do: expected 'run', 'verify', 'gsnr' or 'list' (mts-lab --help)");
   }
   return command;
 }

@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "lab/gsnr.hpp"
 #include "lab/settings.hpp"
 #include "lab/verify.hpp"
 
 namespace mts::lab {
 
-enum class Job { run, verify, list, help };
+enum class Job { run, verify, gsnr, list, help };
 
 /// A command line that was understood.
 struct Command {
@@ -19,6 +20,7 @@ struct Command {
   Settings settings;
   Session session;
   VerifySettings verify;
+  GsnrSettings gsnr;
   std::string help;  ///< for Job::help, the text
 };
 
@@ -31,10 +33,11 @@ Command parse(std::span<const std::string> arguments);
 /// \throws UsageError
 void check(const Settings& settings);
 
-/// The text of `mts-lab --help`, of `mts-lab run --help`, of `mts-lab verify --help`, and of `mts-lab list`.
+/// The text of `mts-lab --help`, of `mts-lab run --help`, `verify --help` and `gsnr --help`, and of `mts-lab list`.
 std::string help();
 std::string run_help();
 std::string verify_help();
+std::string gsnr_help();
 std::string listing();
 
 /// A value as it is written on the command line.

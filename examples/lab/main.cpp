@@ -1,4 +1,5 @@
-// mts-lab: runs selection methods side by side on the benchmarks and shows what happened; verifies the laws of the theory.
+// mts-lab: runs selection methods side by side on the benchmarks and shows what happened; verifies the laws of the theory, on
+// toys and on a real network.
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
@@ -22,6 +23,21 @@ int machine_threads(int asked) {
   return asked == 0 ? static_cast<int>(std::max(1u, std::thread::hardware_concurrency())) : asked;
 }
 
+/// Tells of the training of generative models.
+Preparation telling(Progress& progress) {
+  Preparation preparation;
+  preparation.note = [&](std::string_view words) { progress.note(words); };
+  preparation.progress = [&, training = std::string()](const mts::data::GeneratorProgress& p) mutable {
+    if (interrupted) throw Interrupted();
+    if (training != p.what) {
+      training = p.what;
+      progress.begin("training " + training, static_cast<double>(p.steps));
+    }
+    progress.reach(static_cast<double>(p.step));
+  };
+  return preparation;
+}
+
 void run(const Settings& settings, const Session& session) {
   const auto& benchmark = benchmark_named(settings.benchmark);
   check_batches(settings, benchmark);
@@ -30,18 +46,7 @@ void run(const Settings& settings, const Session& session) {
   listen_for_interrupts();
   Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
 
-  Preparation preparation;
-  preparation.note = [&](std::string_view words) { progress.note(words); };
-  std::string training;
-  preparation.progress = [&](const mts::data::GeneratorProgress& p) {
-    if (interrupted) throw Interrupted();
-    if (training != p.what) {
-      training = p.what;
-      progress.begin("training " + training, static_cast<double>(p.steps));
-    }
-    progress.reach(static_cast<double>(p.step));
-  };
-  const auto source = benchmark.open(settings, session, preparation);
+  const auto source = benchmark.open(settings, session, telling(progress));
   const Study study = run_study(settings, *source, progress, interrupted);
 
   write_files(settings, study, session.out);
@@ -66,6 +71,14 @@ bool verify(const VerifySettings& settings) {
   return verify_laws(settings, std::cout, progress, interrupted);
 }
 
+/// Returns whether the forecast meets what is measured at fixed Gamma.
+bool gsnr(const GsnrSettings& settings) {
+  const mts::ThreadLimit limit(machine_threads(settings.session.threads));
+  listen_for_interrupts();
+  Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
+  return run_gsnr(settings, telling(progress), std::cout, progress, interrupted);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,6 +88,7 @@ int main(int argc, char** argv) {
     if (command.job == Job::list) std::cout << listing();
     if (command.job == Job::run) run(command.settings, command.session);
     if (command.job == Job::verify) return verify(command.verify) ? 0 : 1;
+    if (command.job == Job::gsnr) return gsnr(command.gsnr) ? 0 : 1;
     return 0;
   } catch (const UsageError& error) {
     std::cerr << "mts-lab: " << error.what() << '\n';

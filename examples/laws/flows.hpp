@@ -56,9 +56,9 @@ inline SampleVector draw(Index n, std::string_view what, double scale = 1, doubl
   return SampleVector::NullaryExpr(n, [&] { return shift + scale * random.normal(); });
 }
 inline State state(const SampleVector& x) {
-  State out(static_cast<std::size_t>(x.size()));
-  std::copy_n(x.data(), out.size(), out.begin());
-  return out;
+  State s(static_cast<std::size_t>(x.size()));
+  std::copy(x.begin(), x.end(), s.begin());
+  return s;
 }
 inline SampleVector vector(const State& x) {
   return Eigen::Map<const SampleVector>(x.data(), static_cast<Index>(x.size()));

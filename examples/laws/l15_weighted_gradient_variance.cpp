@@ -25,10 +25,12 @@ Simulation::Replicate two_group_batch(const Case& at) {
 }
 GradientMoments moments(const Case& at) {
   GradientPopulation p;
-  p.probability = Eigen::Vector2d(at["rho"], 1 - at["rho"]);
-  p.w = Eigen::Vector2d(1, at["w"]);
-  p.g = Eigen::Vector2d(0, at["gap"]);
-  p.variance = Eigen::Vector2d(1, at["sigma"] * at["sigma"]);
+  for (auto* x : {&p.probability, &p.w, &p.variance}) x->resize(2);
+  p.g.resize(2, 1);
+  p.probability << at["rho"], 1 - at["rho"];
+  p.w << 1, at["w"];
+  p.g << 0, at["gap"];
+  p.variance << 1, at["sigma"] * at["sigma"];
   return gradient_moments(p);
 }
 

@@ -1,9 +1,8 @@
 /// L16: the Gaussian location model, end to end.
 #include <mts/theory/location_model.hpp>
 
-#include <boost/numeric/odeint.hpp>
-
 #include "batch_statistics.hpp"
+#include "laws/flows.hpp"
 #include "registry.hpp"
 
 namespace {
@@ -82,21 +81,16 @@ Claim best_mass() {
 /// The closed loop as it is: the logit gap x under the gradient of L1 for shared logits, and theta - theta* = y b relaxing to the
 /// equilibrium of its weights at `rate` (0: at once). Returns the mass on good samples at time t.
 double integrated(double rho, double b, double c, double rate, double q0, double t) {
-  using State = std::array<double, 2>;
   const double offset = std::log(rho / (1 - rho));
   const auto mass = [&](double x) { return 1 / (1 + std::exp(-(x + offset))); };
-  const auto flow = [&](const State& s, State& change, double) {
+  const auto flow = [&](const laws::flows::State& s, laws::flows::State& change, double) {
     const double q = mass(s[0]), y = rate > 0 ? s[1] : 1 - q;
     const double a_good = b * b * y, a_bad = 0, abar = q * a_good + (1 - q) * a_bad;  // up to a constant
     change[0] = c * (q * (a_good - abar) - (1 - q) * (a_bad - abar));
     change[1] = rate > 0 ? -rate * (s[1] - (1 - q)) : 0;
   };
-  State s{std::log(q0 / (1 - q0)) - offset, 1 - q0};
-  namespace ode = boost::numeric::odeint;
-  constexpr double tolerance = 1e-12;
-  ode::integrate_adaptive(ode::make_controlled(tolerance, tolerance, ode::runge_kutta_fehlberg78<State>()), flow, s,
-                          0.0, t, t / 1000);
-  return mass(s[0]);
+  const auto end = laws::flows::integrated(flow, {std::log(q0 / (1 - q0)) - offset, 1 - q0}, t);
+  return mass(end[0]);
 }
 
 Claim closed_loop() {

@@ -409,8 +409,11 @@ class GsnrForecast {
                         const std::vector<Rows>& rows) {
     check_size("GsnrForecast", "rows of the curvature", n_, step.curvature.rows());
     check_size("GsnrForecast", "columns of the curvature", n_, step.curvature.cols());
-    std::vector<GsnrExpansion> added;
+    // Samples left out of a subset also leave its mean step, which moves Gamma: `moved` says what that does. It belongs to
+    // the subsets' spread, not to the bias, since what a pool's own noise adds to its signal is taken out elsewhere.
+    std::vector<GsnrExpansion> added, moved;
     for (const Rows& r : rows) {
+      const SampleVector step_shift = r.W / r.count - rows[0].W / rows[0].count;
       std::vector<Index> kept;
       for (Index i = 0; i < n_; ++i)
         if (r.block < 0 || i % static_cast<Index>(train_subsets_) != r.block) kept.push_back(i);
@@ -435,6 +438,12 @@ class GsnrForecast {
       unbias(with, r.count);
       unbias(without, r.count);
       added.push_back(with + -1.0 * without);
+      law.eta = step.eta;
+      for (Index i = 0; i < k; ++i)
+        law.a[i] -= step.eta * step.curvature.row(kept[static_cast<std::size_t>(i)]).dot(step_shift);
+      GsnrExpansion there = virtual_step_expansion(law, PoolPairs::distinct);
+      unbias(there, r.count);
+      moved.push_back(there + -1.0 * with);
     }
     GsnrExpansion mean;
     for (std::size_t k = 1; k < added.size(); ++k) mean += (1 / static_cast<double>(train_subsets_)) * added[k];
@@ -443,7 +452,7 @@ class GsnrForecast {
     for (std::size_t k = 0; k < subsets_.size(); ++k) {
       const std::size_t set = k <= train_subsets_ ? k : 0;
       const double more = rows[0].count / rows[set].count;
-      const GsnrExpansion corrected = added[set] + -more * bias;
+      const GsnrExpansion corrected = added[set] + moved[set] + -more * bias;
       subsets_[k].mean += corrected;
       subsets_[k].sum +=
           subsets_[k].m * corrected;  // the same for every validation sample: no part of the differences between them
