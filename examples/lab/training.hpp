@@ -48,11 +48,10 @@ inline Schedule make_schedule(ScheduleKind kind, Index steps) {
   return kind == ScheduleKind::cosine ? cosine(steps) : Schedule{};
 }
 inline Sgd<DenseParameters<float>> make_optimizer(const Settings& settings) {
-  return Sgd<DenseParameters<float>>(
-      {.learning_rate = settings.learning_rate,
-       .momentum = settings.momentum,
-       .weight_decay = settings.weight_decay,
-       .schedule = make_schedule(settings.schedule, settings.steps)});
+  return Sgd<DenseParameters<float>>({.learning_rate = settings.learning_rate,
+                                      .momentum = settings.momentum,
+                                      .weight_decay = settings.weight_decay,
+                                      .schedule = make_schedule(settings.schedule, settings.steps)});
 }
 
 /// The training batches of a run, in the same order for all methods.

@@ -169,7 +169,8 @@ TEST_CASE_TEMPLATE("save and load are a round trip, bit for bit", S, float, doub
 TEST_CASE("save refuses a stream that does not take it") {
   std::ostringstream full;
   full.setstate(std::ios::badbit);
-  CHECK_THROWS_WITH_AS(counting().save(full), "DenseParameters::save: the stream does not take 5 parameters", DataError);
+  CHECK_THROWS_WITH_AS(counting().save(full), "DenseParameters::save: the stream does not take 5 parameters",
+                       DataError);
 }
 
 TEST_CASE("load refuses a truncated stream and another size, and changes nothing") {

@@ -53,6 +53,7 @@ void save_state(std::ostream& out, std::string_view where, StateKind kind, Index
   const std::int64_t header[] = {steps, *vectors[0] ? static_cast<std::int64_t>(K) : 0};
   out.write(kind.data(), kind.size());
   out.write(reinterpret_cast<const char*>(header), sizeof header);
+  if (!out) throw DataError(text(where, ": the stream does not take the state"));
   if (header[1] != 0)
     for (const auto* v : vectors) (**v).save(out);
   if (!out) throw DataError(text(where, ": the stream does not take the state"));
