@@ -103,15 +103,15 @@ TEST_CASE("best_split: in finite pools no other split of the budget has less var
        {At{0, 0, 1, {1e9, 100}, 90, 1, 1}, At{.2, 2, 60, {400, 120}, 300, 1, 3}, At{1, 0, 50, {30, 1e9}, 20, 1, 1},
         At{0, 1, 50, {1e9, 30}, 20, 1, 1}, At{0, 0, 1, {40, 40}, 60, 1, 1}, At{0, 0, 1, {60, 40}, 80, 1, 1}}) {
     CAPTURE(at.budget);
-    const NoiseComponents parts{1, at.train, at.validation, at.cross};
+    const NoiseComponents noise{1, at.train, at.validation, at.cross};
     const auto variance = [&](double n) {
-      return hypergradient_variance(parts, n, (at.budget - at.cost_n * n) / at.cost_m, at.pools);
+      return hypergradient_variance(noise, n, (at.budget - at.cost_n * n) / at.cost_m, at.pools);
     };
     const double least = std::max(1.0, (at.budget - at.cost_m * at.pools.validation) / at.cost_n);
     const double most = std::min(at.pools.train, (at.budget - at.cost_m) / at.cost_n);
     double best = std::min(variance(least), variance(most));
     for (int k = 1; k < 4000; ++k) best = std::min(best, variance(least + (most - least) * k / 4000));
-    const auto s = best_split(parts, at.budget, at.cost_n, at.cost_m, at.pools);
+    const auto s = best_split(noise, at.budget, at.cost_n, at.cost_m, at.pools);
     CHECK(s.n * at.cost_n + s.m * at.cost_m == doctest::Approx(at.budget));
     CHECK(variance(s.n) <= best * (1 + 1e-12) + 1e-15);
   }
