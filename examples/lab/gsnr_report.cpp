@@ -113,10 +113,9 @@ std::string table_of(const GsnrStudy& study) {
     sums += fmt::format("    largest |z| {:.2f}, of {:.2f} allowed\n", largest, study.critical_of(panel));
     for (const GsnrPoint* p : points)
       if (!p->agrees)
-        sums +=
-            fmt::format("    N {}{}{}: measured is {:.2f} times the forecast\n", p->n,
-                        std::isnan(p->eta) ? "" : fmt::format(", eta {:.4g}", p->eta),
-                        std::isnan(p->beta) ? "" : fmt::format(", beta {:.4g}", p->beta), p->measured / p->forecast);
+        sums += fmt::format("    N {}{}{}: measured {:.3g}, forecast {:.3g}\n", p->n,
+                            std::isnan(p->eta) ? "" : fmt::format(", eta {:.4g}", p->eta),
+                            std::isnan(p->beta) ? "" : fmt::format(", beta {:.4g}", p->beta), p->measured, p->forecast);
   }
   return out + "\n" + sums;
 }

@@ -129,6 +129,12 @@ std::string text_of(const Settings& s, const Summary& summary) {
     out += fmt::format("{:<{}}  {:>5}  {}   {:>21}   {:>11.3f}   {:>7.1f}\n", row.method, width, row.batch,
                        right(with_deviation(row.accuracy), 11), auc_text(row), row.b_eff_fraction, row.seconds);
 
+  if (std::any_of(summary.rows.begin(), summary.rows.end(), [](const SummaryRow& row) { return row.auc.has_value(); }))
+    out +=
+        "\nAn AUC near one half does not contradict a gain: what one step rewards is not whether a sample is real or "
+        "good\n"
+        "(docs/benchmarks.md, \"What one step rewards\"). End: the last tenth of the steps.\n";
+
   if (!summary.differences.empty()) {
     out += "\nAccuracy minus that of uniform, in points, paired by seed [95 %]\n\n";
     for (const auto& d : summary.differences) {

@@ -95,15 +95,33 @@ void check(const VerifySettings& settings) {
   }
 }
 
-std::string table_of(const Report& report) {
+namespace {
+
+std::string brief_rows(const Report& report) {
+  std::string out = "\nlaw     cases  largest share of what a case may deviate by\n";
+  for (const auto& law : laws_of(report)) {
+    std::size_t cases = 0;
+    double share = 0;
+    std::string failures;
+    for (const auto& f : report.findings) {
+      if (f.law != law) continue;
+      ++cases;
+      if (f.allowed > 0) share = std::max(share, f.deviation / f.allowed);
+      if (f.verdict == Verdict::fails)
+        failures += fmt::format("        fails: {}, {}: {}\n", f.name, f.parameters, f.reason);
+    }
+    out += fmt::format("{:<6}  {:>5}  {:.2g}\n", law, cases, share) + failures;
+  }
+  return out;
+}
+
+std::string rows(const Report& report) {
   constexpr std::size_t widest = 27;  // a longer case has a line of its own
   std::size_t width = 4;
   for (const auto& f : report.findings) width = std::max(width, std::min(f.parameters.size(), widest));
   std::string out = fmt::format("\n{:<6}{:<{}}  {:>11}  {:>11}  {:>22}  {:>6}  verdict\n", "law", "case", width,
                                 "predicted", "measured", "standard error", "z");
   const Finding* before = nullptr;
-  double seconds = 0;
-  std::size_t failed = 0;
   for (const auto& f : report.findings) {
     if (!before || before->law != f.law || before->name != f.name) out += fmt::format("{:<6}{}\n", f.law, f.name);
     before = &f;
@@ -115,10 +133,20 @@ std::string table_of(const Report& report) {
                        short_number(f.predicted), short_number(f.measured), sure,
                        f.exact ? "" : fmt::format("{:+.2f}", f.z), name_of(f.verdict));
     if (f.verdict == Verdict::fails) out += fmt::format("        {}\n", f.reason);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string table_of(const Report& report, bool brief) {
+  std::string out = brief ? brief_rows(report) : rows(report);
+  double seconds = 0;
+  std::size_t failed = 0;
+  for (const auto& f : report.findings) {
     failed += f.verdict == Verdict::fails;
     seconds += f.seconds;
   }
-
   const auto laws = laws_of(report);
   out += fmt::format("\n{} of {}: ", counted(report.findings.size(), "case", "cases"),
                      counted(laws.size(), "law", "laws"));
@@ -276,7 +304,7 @@ bool verify_laws(const VerifySettings& settings, std::ostream& out, Progress& pr
   });
   progress.end();
 
-  out << table_of(report) << std::flush;
+  out << table_of(report, settings.brief) << std::flush;
   if (settings.out.empty()) return report.holds();
   data::write_atomically(settings.out / "laws.csv", csv_of(report));
   out << "Table: " << (settings.out / "laws.csv").string() << '\n' << std::flush;

@@ -21,6 +21,7 @@ struct VerifySettings {
   std::filesystem::path out = {};  ///< empty: no files
   int threads = 0;                 ///< 0: as many as the machine has
   bool no_pictures = false;
+  bool brief = false;  ///< a line a law
 };
 
 /// Calls `visit.group(title)` and `visit(option, value, domain)` for every option, in the order of the help.
@@ -37,6 +38,7 @@ void for_each_verify_option(S& s, Visitor&& visit) {
   visit(Option{"threads", "T", "threads; 0 for as many as the machine has (no result depends on it)"}, s.threads,
         at_least<int>(0));
   visit(Option{"no-pictures", "", "write no pictures, so that gnuplot is not needed"}, s.no_pictures, any());
+  visit(Option{"brief", "", "print a line for each law; laws.csv has its cases"}, s.brief, any());
 }
 
 /// A law that was registered (examples/laws), all its claims together.
@@ -54,7 +56,8 @@ bool law_before(const std::string& a, const std::string& b);
 void check(const VerifySettings& settings);
 
 /// The findings as a table for people, lines of at most 100 columns where names allow, and what they amount to.
-std::string table_of(const theory::Report& report);
+/// `brief`: a row for each law, and one for each case that fails.
+std::string table_of(const theory::Report& report, bool brief = false);
 
 /// laws.csv: a row for each finding.
 std::string csv_of(const theory::Report& report);
