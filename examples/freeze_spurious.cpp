@@ -34,12 +34,15 @@ struct Training {
   Index steps = 600, batch = 128;
 };
 
+Sgd<Theta> optimizer_of(const Training& training) {
+  return Sgd<Theta>({.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .schedule = cosine(training.steps)});
+}
+
 Theta train(const nn::Classifier<float>& model, const data::Pool& pool, const Ids& kept, std::uint64_t seed,
             const Training& training) {
   Theta theta = model.initialize(RandomStream(seed, "initial weights"));
   Theta gradient = theta.zeros_like();
-  Sgd<Theta> optimizer(
-      {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .schedule = cosine(training.steps)});
+  auto optimizer = optimizer_of(training);
   const Index n = std::min<Index>(training.batch, static_cast<Index>(kept.size()));
   data::EpochSampler sampler(static_cast<Index>(kept.size()), {.batch = n, .seed = seed});
   const SampleVector mean = SampleVector::Constant(n, 1.0 / static_cast<double>(n));
@@ -262,8 +265,7 @@ ByKind alignments(const data::Problem& problem, std::uint64_t seed, const Traini
   const auto model = nn::mlp<float>({problem.pool.inputs.cols(), 128, problem.classes});
   Theta theta = model.initialize(RandomStream(seed, "initial weights"));
   Theta gradient = theta.zeros_like(), gamma = theta.zeros_like();
-  Sgd<Theta> optimizer(
-      {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .schedule = cosine(training.steps)});
+  auto optimizer = optimizer_of(training);
   data::EpochSampler sampler(problem.pool.size(), {.batch = training.batch, .seed = seed});
   nn::ClassificationBatch<float> batch, clean;
   gather_all(problem.tuning, clean);

@@ -49,6 +49,18 @@ void check_report(const StepReport& r, const Step& step, const Plain::Seen& seen
   CHECK(r.seconds.seconds("real step") > 0);
 }
 
+/// phi moves along the hypergradient found, theta along the new weights' gradient; the next step begins from there.
+void check_moves(const StepReport& report, const Step& step, Plain& plain, const Plain::Seen& seen) {
+  plain.meta.step(plain.phi, step.hypergradient().values());
+  CHECK(relative_error(step.phi().values(), plain.phi) <= bookkeeping_tolerance);
+  plain.phi = step.phi().values();
+  CHECK(relative_error(step.weights().p, plain.weights(seen, plain.phi)) <= bookkeeping_tolerance);
+  plain.move_theta(seen);
+  CHECK(relative_error(step.theta().values(), plain.theta) <= bookkeeping_tolerance);
+  plain.theta = step.theta().values();
+  check_report(report, step, seen);
+}
+
 void check_joint(const Spec& spec, int steps = 4) {
   CAPTURE(spec.name);
   const Toy toy(spec);
@@ -79,14 +91,7 @@ void check_joint(const Spec& spec, int steps = 4) {
     CHECK(std::abs(report.gamma_norm - gamma.norm()) <= 1e-12 * gamma.norm());
     CHECK(relative_error(step->selector_weights().p, old_p) <= bookkeeping_tolerance);
 
-    plain.meta.step(plain.phi, step->hypergradient().values());
-    CHECK(relative_error(step->phi().values(), plain.phi) <= bookkeeping_tolerance);
-    plain.phi = step->phi().values();
-    CHECK(relative_error(step->weights().p, plain.weights(seen, plain.phi)) <= bookkeeping_tolerance);
-    plain.move_theta(seen);
-    CHECK(relative_error(step->theta().values(), plain.theta) <= bookkeeping_tolerance);
-    plain.theta = step->theta().values();
-    check_report(report, *step, seen);
+    check_moves(report, *step, plain, seen);
   }
 }
 
@@ -114,14 +119,7 @@ void check_crossed(const Spec& spec, int steps = 3) {
     CHECK(relative_error(step->selector_weights().p, old_p) <= bookkeeping_tolerance);
     CHECK(step->alignments().size() == spec.selector);
 
-    plain.meta.step(plain.phi, step->hypergradient().values());
-    CHECK(relative_error(step->phi().values(), plain.phi) <= bookkeeping_tolerance);
-    plain.phi = step->phi().values();
-    CHECK(relative_error(step->weights().p, plain.weights(seen, plain.phi)) <= bookkeeping_tolerance);
-    plain.move_theta(seen);
-    CHECK(relative_error(step->theta().values(), plain.theta) <= bookkeeping_tolerance);
-    plain.theta = step->theta().values();
-    check_report(report, *step, seen);
+    check_moves(report, *step, plain, seen);
   }
 }
 

@@ -7,21 +7,13 @@
 #include <limits>
 
 #include "data/support.hpp"
-#include "mts/core/random.hpp"
+#include "theory/support.hpp"
 
 using namespace mts::theory;
 using doctest::Approx;
 using mts::Index;
 using mts::SampleVector;
-
-namespace {
-
-SampleVector some(Index n, std::uint64_t seed) {
-  mts::RandomStream random(seed, "numbers");
-  return SampleVector::NullaryExpr(n, [&] { return random.normal(); });
-}
-
-}  // namespace
+using mts_test::some;
 
 TEST_CASE("L1 by hand: two samples, one of them worth more") {
   const SampleVector p{{0.25, 0.75}}, s{{1, 0.5}}, a{{4, 0}};  // abar = 1

@@ -7,6 +7,7 @@
 
 #include "laws/registry.hpp"
 #include "mts/theory/verify.hpp"
+#include "theory/support.hpp"
 
 namespace {
 
@@ -49,18 +50,7 @@ TEST_CASE("laws: the exact claims hold, and every wrong version of them is refut
   auto claims = all_claims();
   std::erase_if(claims, [](const Claim& claim) { return !std::holds_alternative<Exact>(claim.check); });
   REQUIRE(!claims.empty());
-  const auto report = Verifier().verify(claims);
-  for (const auto& f : report.findings) {
-    CAPTURE(f.law);
-    CAPTURE(f.name);
-    CAPTURE(f.parameters);
-    CHECK(f.reason == "");
-  }
-  for (const auto& mutant : report.survivors()) {
-    CAPTURE(mutant.law);
-    CAPTURE(mutant.claim);
-    FAIL_CHECK("survived: " << mutant.name);
-  }
+  mts_test::check_holds_and_refutes(Verifier().verify(claims));
 }
 
 }  // namespace

@@ -8,21 +8,13 @@
 #include <boost/numeric/odeint/stepper/runge_kutta4.hpp>
 
 #include "data/support.hpp"
-#include "mts/core/random.hpp"
+#include "theory/support.hpp"
 
 using namespace mts::theory;
 using doctest::Approx;
 using mts::Index;
 using mts::SampleVector;
-
-namespace {
-
-SampleVector some(Index n, std::uint64_t seed) {
-  mts::RandomStream random(seed, "numbers");
-  return SampleVector::NullaryExpr(n, [&] { return random.normal(); });
-}
-
-}  // namespace
+using mts_test::some;
 
 TEST_CASE("kernels by hand") {
   const SampleVector u{{1, 2, 4}};
