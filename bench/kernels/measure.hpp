@@ -13,6 +13,7 @@
 #include "mts/core/random.hpp"
 #include "mts/core/types.hpp"
 #include "support/ceilings.hpp"
+#include "support/program.hpp"
 
 namespace bench {
 
@@ -77,23 +78,12 @@ void measure(benchmark::State& state, const Work& work, F&& kernel) {
   state.counters["of_roof"] = floor / seconds;
 }
 
-/// How many benchmarks of this program ended in an error so far.
-inline int& failed_kernels() {
-  static int count = 0;
-  return count;
-}
-
 /// Registers a benchmark whose function makes its operands, verifies the kernel and calls `measure`. One thread.
 template <class F>
 void kernel(const std::string& name, F&& f) {
   benchmark::RegisterBenchmark(name.c_str(), [name, f](benchmark::State& state) {
     const mts::ThreadLimit one(1);
-    try {
-      f(state, name);
-    } catch (const std::exception& error) {
-      ++failed_kernels();
-      state.SkipWithError(error.what());
-    }
+    guarded(state, [&] { f(state, name); });
   })->Unit(benchmark::kMicrosecond);
 }
 

@@ -31,6 +31,7 @@ inline constexpr int chains = 12;
 /// `rounds` multiply-adds on each chain; returns a number that depends on all of them.
 [[gnu::noinline]] inline float multiply_adds(long rounds, float scale, float shift) {
   const Lanes a = Lanes{} + scale, b = Lanes{} + shift;
+  asm volatile("" : "+r"(rounds));  // or calls of equal arguments would be taken for one
   return [&]<std::size_t... k>(std::index_sequence<k...>) {
     std::array<Lanes, sizeof...(k)> x{(Lanes{} + static_cast<float>(k))...};
     for (long r = 0; r < rounds; ++r) ((x[k] = x[k] * a + b), ...);
