@@ -103,13 +103,14 @@ struct MaxPool2d {
                               const S* __restrict d, S* __restrict m, Index n) {
     for (Index k = 0; k < n; ++k) m[k] = max(max(max(a[k], b[k]), c[k]), d[k]);
   }
-  /// g += delta where x is the maximum and no earlier tap took it.
+  /// g += delta where x is the maximum and no earlier tap took it. By a factor 0 or 1: a condition on memory that is then
+  /// written would not vectorise.
   template <class S>
   static void route(const S* __restrict x, const S* __restrict top, S* __restrict rest, S* __restrict g, Index n) {
     for (Index k = 0; k < n; ++k) {
-      const bool here = x[k] == top[k];
-      g[k] += here ? rest[k] : S{0};
-      rest[k] = here ? S{0} : rest[k];
+      const S here = static_cast<S>(x[k] == top[k]) * rest[k];
+      g[k] += here;
+      rest[k] -= here;
     }
   }
   template <class S>
