@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "mts/autodiff/image.hpp"
@@ -125,7 +126,7 @@ struct Direct {
 };
 
 /// |found - expected| <= allowed max |expected| for every entry.
-inline void check_rows(const char* what, const RowMatrix<double>& found, const RowMatrix<double>& expected,
+inline void check_rows(const std::string& what, const RowMatrix<double>& found, const RowMatrix<double>& expected,
                        double allowed) {
   CAPTURE(what);
   REQUIRE(found.rows() == expected.rows());
