@@ -152,7 +152,8 @@ TEST_CASE("cnn: derivatives at other sizes") {
 TEST_CASE("cnn: its segments, as they say") {
   const auto found = [](const CnnOptions& o) {
     std::vector<std::string> list;
-    for (const auto& s : cnn<float>({28, 28, 1}, o).network().graph().segments())
+    const auto model = cnn<float>({28, 28, 1}, o);
+    for (const auto& s : model.network().graph().segments())
       list.push_back(mts::detail::text(s.name, " ", s.length, s.decays ? " decays" : ""));
     return list;
   };
