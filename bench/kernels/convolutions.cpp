@@ -2,6 +2,7 @@
 #include "kernels/convolution.hpp"
 
 #include "kernels/kernels.hpp"
+#include "kernels/mts_convolution.hpp"
 
 namespace bench {
 
@@ -57,6 +58,7 @@ void register_library() {
 }  // namespace
 
 void register_convolutions() {
+  register_library<MtsConvolution>();
   register_library<EigenConvolution>();
 #if defined(MTS_BENCH_ONEDNN)
   register_library<OneDnnConvolution>();

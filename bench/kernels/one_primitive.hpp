@@ -33,6 +33,16 @@ class OnePrimitive {
       direction_ = random_matrix(1, count, "direction");
       gradient_ = Matrix::Zero(1, count);
     }
+    using mts::autodiff::Packing;
+    if constexpr (requires { p_.template packed_size<float>(widths_, Packing::forward); }) {
+      const auto pack = [&](Packing packing, const Matrix& from, Matrix& to) {
+        to.resize(1, p_.template packed_size<float>(widths_, packing));
+        p_.template pack<float>(from.data(), widths_, packing, to.data());
+      };
+      pack(Packing::forward, parameters_, packed_);
+      pack(Packing::pullback, parameters_, packed_pullback_);
+      pack(Packing::forward, direction_, packed_direction_);
+    }
     for (Index i = 0; i < samples; ++i) labels_.push_back(static_cast<int>(i) % classes);
     forward();
   }
@@ -62,16 +72,20 @@ class OnePrimitive {
       p_.template per_sample_squared_norm<float>(t, rows(delta_, begin, t.rows), per_sample_.data() + begin);
     });
   }
-  const Matrix& input_delta() const { return input_delta_; }
-  const Matrix& output() const { return y_; }
-  const Matrix& input() const { return x_; }
 
  private:
   static View rows(Matrix& m, Index begin, Index n) { return {m.data() + begin * m.cols(), n, m.cols(), m.cols()}; }
   Tile tile(Index begin, Index n) {
     in_ = rows(x_, begin, n);
     column_ = labels_.data() + begin;
-    return {n, {&in_, 1}, rows(y_, begin, n), parameters_.data(), {&column_, 1}};
+    return {n,
+            {&in_, 1},
+            rows(y_, begin, n),
+            parameters_.data(),
+            packed_.data(),
+            packed_pullback_.data(),
+            packed_direction_.data(),
+            {&column_, 1}};
   }
   template <class F>
   void tiles(F&& f) {
@@ -81,7 +95,7 @@ class OnePrimitive {
 
   P p_;
   std::vector<Index> widths_;
-  Matrix x_, delta_, y_, input_delta_, parameters_, direction_, gradient_;
+  Matrix x_, delta_, y_, input_delta_, parameters_, direction_, gradient_, packed_, packed_pullback_, packed_direction_;
   mts::SampleVector per_sample_;
   std::vector<float> u_;
   std::vector<int> labels_;

@@ -4,6 +4,7 @@
 #include "kernels/kernels.hpp"
 #include "kernels/one_primitive.hpp"
 #include "mts/autodiff/losses.hpp"
+#include "mts/autodiff/max_pool2d.hpp"
 #include "mts/nn/mlp.hpp"
 #include "mts/optim/adam.hpp"
 #include "mts/optim/sgd.hpp"
@@ -18,15 +19,14 @@ constexpr Index samples = 1024;
 /// Forward and pullback of a primitive that only moves memory: it reads its input and writes its output; the pullback
 /// reads input and delta and writes a delta.
 template <class P>
-void register_light(const char* name, const P& p, Index width, Index out) {
-  const double in_bytes = 4.0 * static_cast<double>(samples * width),
-               out_bytes = 4.0 * static_cast<double>(samples * out);
-  kernel(mts::detail::text("primitive/", name, "/forward/", samples, "x", width), [=](auto& state, const auto&) {
-    OnePrimitive<P> one(p, samples, width);
+void register_light(const char* name, const P& p, Index n, Index width, Index out) {
+  const double in_bytes = 4.0 * static_cast<double>(n * width), out_bytes = 4.0 * static_cast<double>(n * out);
+  kernel(mts::detail::text("primitive/", name, "/forward/", n, "x", width), [=](auto& state, const auto&) {
+    OnePrimitive<P> one(p, n, width);
     measure(state, {0, in_bytes + out_bytes}, [&] { one.forward(); });
   });
-  kernel(mts::detail::text("primitive/", name, "/pullback/", samples, "x", width), [=](auto& state, const auto&) {
-    OnePrimitive<P> one(p, samples, width);
+  kernel(mts::detail::text("primitive/", name, "/pullback/", n, "x", width), [=](auto& state, const auto&) {
+    OnePrimitive<P> one(p, n, width);
     measure(state, {0, 2 * in_bytes + out_bytes}, [&] { one.pullback(); });
   });
 }
@@ -136,8 +136,9 @@ void register_optimizer(const char* name, const O& optimizer, double vectors) {
 }  // namespace
 
 void register_primitives() {
-  register_light("relu", Relu{}, 256, 256);
-  register_light("softmax cross-entropy", SoftmaxCrossEntropy{{0, 10}}, 10, 1);
+  register_light("relu", Relu{}, 1024, 256, 256);
+  register_light("softmax cross-entropy", SoftmaxCrossEntropy{{0, 10}}, 1024, 10, 1);
+  register_light("max pooling 28x28x16", MaxPool2d{{28, 28, 16}}, 256, 28 * 28 * 16, 14 * 14 * 16);
   register_linear(784, 256);
   register_linear(256, 256);
   register_linear(256, 10);

@@ -24,23 +24,26 @@ void register_library() {
     kernel(name("forward"), [r = r, i = i, o = o, work](benchmark::State& state, const std::string& what) {
       const auto x = random_matrix(r, i, "x"), w = random_matrix(o, i, "w");
       Matrix y(r, o);
-      Library{}.forward(x, w, y);
+      Library library;
+      library.forward(x, w, y);
       verify(what, relative_error(y, in_double(x) * in_double(w).transpose()));
-      measure(state, work, [&] { Library{}.forward(x, w, y); });
+      measure(state, work, [&] { library.forward(x, w, y); });
     });
     kernel(name("input delta"), [r = r, i = i, o = o, work](benchmark::State& state, const std::string& what) {
       const auto d = random_matrix(r, o, "d"), w = random_matrix(o, i, "w");
       Matrix x(r, i);
-      Library{}.input_delta(d, w, x);
+      Library library;
+      library.input_delta(d, w, x);
       verify(what, relative_error(x, in_double(d) * in_double(w)));
-      measure(state, work, [&] { Library{}.input_delta(d, w, x); });
+      measure(state, work, [&] { library.input_delta(d, w, x); });
     });
     kernel(name("weight gradient"), [r = r, i = i, o = o, work](benchmark::State& state, const std::string& what) {
       const auto d = random_matrix(r, o, "d"), x = random_matrix(r, i, "x");
       Matrix g = Matrix::Ones(o, i);
-      Library{}.weight_gradient(d, x, g);
+      Library library;
+      library.weight_gradient(d, x, g);
       verify(what, relative_error((g.array() - 1).matrix(), in_double(d).transpose() * in_double(x)));
-      measure(state, work, [&] { Library{}.weight_gradient(d, x, g); });
+      measure(state, work, [&] { library.weight_gradient(d, x, g); });
     });
   }
 }
@@ -48,7 +51,8 @@ void register_library() {
 }  // namespace
 
 void register_products() {
-  register_library<MtsProduct>();
+  register_library<MtsProduct<>>();
+  register_library<MtsProduct<true>>();
   register_library<EigenProduct>();
 #if defined(MTS_BENCH_ONEDNN)
   register_library<OneDnnProduct>();

@@ -16,12 +16,9 @@
 #include "mts/features/nearest_validation_cosine.hpp"
 #include "mts/features/real_centre_cosine.hpp"
 #include "mts/features/validation_centre_cosine.hpp"
+#include "mts/nn/cnn.hpp"
 #include "mts/nn/mlp.hpp"
 #include "mts/selection/mlp_weight_net.hpp"
-#if __has_include("mts/nn/cnn.hpp")
-#include "mts/nn/cnn.hpp"
-#define MTS_BENCH_CNN
-#endif
 #include "support/flops.hpp"
 
 namespace bench {
@@ -45,21 +42,11 @@ struct Case {
 };
 
 /// The four cases whose ratios are required.
-inline std::vector<Case> cases() {
-  return {
-    {Net::mlp, 128}, {Net::mlp, 1024}, {Net::mlp, 4096},
-#if defined(MTS_BENCH_CNN)
-        {Net::cnn, 256},
-#endif
-  };
-}
+inline std::vector<Case> cases() { return {{Net::mlp, 128}, {Net::mlp, 1024}, {Net::mlp, 4096}, {Net::cnn, 256}}; }
 
 template <class S>
 mts::nn::Classifier<S> classifier(Net net) {
-#if defined(MTS_BENCH_CNN)
   if (net == Net::cnn) return mts::nn::cnn<S>({28, 28, 1});
-#endif
-  static_cast<void>(net);
   return mts::nn::mlp<S>({pixels, 256, 256, classes});
 }
 
