@@ -4,7 +4,8 @@
 #include "support/program.hpp"
 
 int main(int argc, char** argv) {
-  bench::one_thread_in_other_libraries();
+  bench::one_thread_in_openmp();
+  bench::one_thread_in_openblas();
   bench::register_ceilings();
   bench::register_products();
   bench::register_convolutions();

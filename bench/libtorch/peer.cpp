@@ -1,9 +1,10 @@
 #include "libtorch/peer.hpp"
 
-#include <dlfcn.h>
 #include <torch/torch.h>
 
 #include <utility>
+
+#include "support/one_thread.hpp"
 
 namespace bench {
 
@@ -307,11 +308,6 @@ class TorchPeer final : public Peer {
   std::unique_ptr<Run> plain_, central_, double_;
 };
 
-using SetThreads = void (*)(int);
-SetThreads openblas_set_threads() {
-  return reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
-}
-
 }  // namespace
 
 std::unique_ptr<Peer> make_peer(const Case& c, Writing writing, const Images& train, const Images& validation,
@@ -320,12 +316,10 @@ std::unique_ptr<Peer> make_peer(const Case& c, Writing writing, const Images& tr
 }
 
 void one_thread_in_torch() {
-  const auto set = openblas_set_threads();
-  if (set == nullptr)
+  if (!one_thread_in_openblas())
     throw mts::Error(
         "LibTorch runs on another BLAS than OpenBLAS here, so its times would be no measure: install "
         "libopenblas0-pthread");
-  set(1);
   torch::set_num_threads(1);
 }
 std::string describe_torch() { return std::string("LibTorch ") + TORCH_VERSION + " with OpenBLAS and oneDNN"; }

@@ -50,23 +50,29 @@ mts::nn::Classifier<S> classifier(Net net) {
   return mts::nn::mlp<S>({pixels, 256, 256, classes});
 }
 
-/// N images with what is known of them. Sample i has label i mod 10, group (i/10) mod 2 and place i mod 4000 in the pool.
+/// What is known of N samples: sample i has label i mod 10, group (i/10) mod 2 and place i mod 4000 in the pool.
+inline mts::Samples samples_of(Index n) {
+  mts::Samples s;
+  for (Index i = 0; i < n; ++i) {
+    s.labels.push_back(static_cast<int>(i % classes));
+    s.groups.push_back(static_cast<int>(i / classes % 2));
+    s.ids.push_back(i % pool_samples);
+  }
+  return s;
+}
+
+/// N images of uniform noise with what is known of them.
 struct Images {
   Batch batch;
   mts::Samples samples;
 
-  Images(Index n, std::string_view purpose) {
+  Images(Index n, std::string_view purpose) : samples(samples_of(n)) {
     mts::RandomStream stream(0, purpose);
+    batch.labels = samples.labels;
     batch.inputs.resize(n, pixels);
     const Index drawn = std::min<Index>(n, pool_samples) * pixels;  // later ones repeat: the time is in the drawing
     for (Index k = 0; k < drawn; ++k) batch.inputs.data()[k] = static_cast<float>(stream.uniform());
     for (Index i = pool_samples; i < n; ++i) batch.inputs.row(i) = batch.inputs.row(i % pool_samples);
-    for (Index i = 0; i < n; ++i) {
-      batch.labels.push_back(static_cast<int>(i % classes));
-      samples.groups.push_back(static_cast<int>(i / classes % 2));
-      samples.ids.push_back(i % pool_samples);
-    }
-    samples.labels = batch.labels;
   }
 };
 
@@ -77,11 +83,10 @@ inline auto make_features() {
   auto f =
       compose(BatchZScore{NearestValidationCosine{3}}, BatchZScore{ValidationCentreCosine{}},
               DatasetZScore{RealCentreCosine{}}, DatasetZScore{NearestRealCosine{12}}, ClassLabel{classes}, Group{2});
-  const Images pool(pool_samples, "pool");
   mts::RandomStream stream(0, "embeddings");
   mts::RowMatrix<float> embeddings(pool_samples, pool_embedding);
   for (Index k = 0; k < embeddings.size(); ++k) embeddings.data()[k] = static_cast<float>(stream.normal());
-  f.fit(embeddings, pool.samples);
+  f.fit(embeddings, samples_of(pool_samples));
   return f;
 }
 /// The same, fitted once for the program.
