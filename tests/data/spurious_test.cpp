@@ -129,6 +129,25 @@ TEST_CASE("same seed, same bits, whatever the number of threads; another seed, a
   CHECK(other.test.inputs != built().problem.test.inputs);
 }
 
+TEST_CASE("the construction still draws what it drew when it was frozen") {
+  // Truth of every sample, and the pixels of every 50th in sixteen steps, so that no compiler's last bits show.
+  const Problem& p = built().problem;
+  Checksum sum;
+  const auto add = [&](const auto& values) {
+    for (const auto x : values) sum.add(static_cast<std::uint64_t>(x));
+  };
+  for (const LabelledSet* set : {static_cast<const LabelledSet*>(&p.pool), &p.validation, &p.tuning, &p.test}) {
+    add(set->labels);
+    add(set->attributes);
+    for (Index i = 0; i < set->size(); i += 50)
+      for (Index k = 0; k < set->inputs.cols(); ++k) sum.add(static_cast<std::uint64_t>(16 * set->inputs(i, k)));
+  }
+  add(p.pool.groups);
+  add(p.pool.kinds);
+  add(p.pool.origins);
+  CHECK(sum.value() == 17517572490793052617u);
+}
+
 TEST_CASE("validation, tuning and test are real, clean, disjoint and balanced over classes and attributes") {
   const Problem& p = built().problem;
   std::set<Index> training;
