@@ -6,6 +6,8 @@
 /// channels of a pixel are neighbours in memory, so that a window's row is one contiguous run, and a grey image is the same
 /// either way. Flattening an image is then no operation at all; `Flatten` reorders to channels first where that is wanted.
 
+#include <span>
+
 #include "mts/core/error.hpp"
 
 namespace mts::autodiff {
@@ -49,7 +51,7 @@ struct Window {
   Index taps() const { return kernel.height * kernel.width; }
 
   /// The pixels of the output: floor((H + 2 padding - dilation (kernel - 1) - 1)/stride) + 1 in each direction.
-  /// \throws ShapeError if the image is empty or the output would be; ValueError for a kernel, stride or dilation below 1 or a
+  /// \throws ShapeError if the output would be empty; ValueError for an empty image, a kernel, stride or dilation below 1 or a
   ///   negative padding
   Extent output(const char* name, const ImageShape& in) const {
     check_value(in.height >= 1 && in.width >= 1 && in.channels >= 1, name,
@@ -81,4 +83,18 @@ struct Window {
   friend bool operator==(const Window&, const Window&) = default;
 };
 
+namespace detail {
+
+/// The one input of the primitive called `name` is to be an image of shape `in`.
+/// \throws ValueError if the image is empty; ShapeError for another number of inputs or another width
+inline void check_image(const char* name, const ImageShape& in, std::span<const Index> widths) {
+  check_value(in.height >= 1 && in.width >= 1 && in.channels >= 1, name,
+              "expected an image of at least 1 x 1 x 1, found ", in_words(in));
+  if (widths.size() != 1) throw ShapeError(mts::detail::text(name, ": expected 1 inputs, found ", widths.size()));
+  if (widths[0] != in.size())
+    throw ShapeError(mts::detail::text(name, ": expected an input of width ", in.size(), " (an image of ", in_words(in),
+                                       "), found ", widths[0]));
+}
+
+}  // namespace detail
 }  // namespace mts::autodiff

@@ -1,0 +1,198 @@
+// What the tests of image primitives share: Jacobians by plain loops over the definition of a window, and rules called
+// directly on rows that lie apart in memory.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mts/autodiff/image.hpp"
+#include "mts/autodiff/primitive.hpp"
+#include "support/derivatives.hpp"
+
+namespace mts::testing {
+
+using autodiff::ImageShape;
+using autodiff::Window;
+using Jacobian = Eigen::MatrixXd;
+
+/// Number of entry (y, x, c).
+inline Index entry(const ImageShape& s, Index y, Index x, Index c) { return (y * s.width + x) * s.channels + c; }
+
+/// The image's shape behind a window, counted: as many steps as keep the window within the padded image.
+inline ImageShape slid(const ImageShape& in, const Window& w, Index channels) {
+  const auto steps = [](Index n, Index k, Index s, Index p, Index d) {
+    Index count = 0;
+    for (Index begin = -p; begin + (k - 1) * d < n + p; begin += s) ++count;
+    return count;
+  };
+  return {steps(in.height, w.kernel.height, w.stride.height, w.padding.height, w.dilation.height),
+          steps(in.width, w.kernel.width, w.stride.width, w.padding.width, w.dilation.width), channels};
+}
+
+/// The input's entry under tap (i, j) of the window at output (y, x), or nothing on the padding.
+inline std::optional<Index> under(const ImageShape& in, const Window& w, Index y, Index x, Index i, Index j, Index c) {
+  const Index row = y * w.stride.height + i * w.dilation.height - w.padding.height;
+  const Index column = x * w.stride.width + j * w.dilation.width - w.padding.width;
+  if (row < 0 || row >= in.height || column < 0 || column >= in.width) return {};
+  return entry(in, row, column, c);
+}
+
+/// f(output entry, the entries under its window that lie on the image, in row-major order) for pooling.
+inline void each_pool(const ImageShape& in, const Window& w,
+                      const std::function<void(Index, const std::vector<Index>&)>& f) {
+  const ImageShape out = slid(in, w, in.channels);
+  for (Index y = 0; y < out.height; ++y)
+    for (Index x = 0; x < out.width; ++x)
+      for (Index c = 0; c < in.channels; ++c) {
+        std::vector<Index> taps;
+        for (Index i = 0; i < w.kernel.height; ++i)
+          for (Index j = 0; j < w.kernel.width; ++j)
+            if (const auto tap = under(in, w, y, x, i, j, c)) taps.push_back(*tap);
+        f(entry(out, y, x, c), taps);
+      }
+}
+
+/// rows x cols with gaps between the rows. A gap must stay as it was.
+template <class S>
+class GappedRows {
+ public:
+  GappedRows(Index rows, Index cols)
+      : m_(RowMatrix<S>::Constant(rows, cols + 3, std::numeric_limits<S>::quiet_NaN())), cols_(cols) {
+    m_.rightCols(3).setConstant(S{7});
+  }
+  explicit GappedRows(const RowMatrix<double>& x) : GappedRows(x.rows(), x.cols()) { m_.leftCols(cols_) = x.cast<S>(); }
+  autodiff::View<S> view() { return {m_.data(), m_.rows(), cols_, m_.cols()}; }
+  RowMatrix<double> values() const {
+    REQUIRE((m_.rightCols(3).array() == S{7}).all());
+    return m_.leftCols(cols_).template cast<double>();
+  }
+
+ private:
+  RowMatrix<S> m_;
+  Index cols_;
+};
+
+/// The rules of one primitive with one input at x (and parameters w), called directly.
+template <class S, class P>
+struct Direct {
+  Direct(const P& primitive, const RowMatrix<double>& inputs, const Vector& w = {})
+      : p(primitive), x(inputs), y(inputs.rows(), width(inputs.cols())), parameters(w.cast<S>()) {
+    in[0] = x.view();
+    p.forward(tile(false), y.view());
+  }
+  Index width(Index inputs) const {
+    const std::array<Index, 1> widths{inputs};
+    return p.width(widths);
+  }
+  autodiff::Tile<S> tile(bool with_output = true) {
+    return {in[0].rows,
+            in,
+            with_output ? autodiff::ConstView<S>(y.view()) : autodiff::ConstView<S>(),
+            parameters.data(),
+            {}};
+  }
+  RowMatrix<double> output() { return y.values(); }
+  /// delta dy/dx, added to `before` where given.
+  RowMatrix<double> pullback(const RowMatrix<double>& delta, const RowMatrix<double>* before = nullptr) {
+    GappedRows<S> d(delta), g = before ? GappedRows<S>(*before) : GappedRows<S>(in[0].rows, in[0].cols);
+    const std::array<autodiff::DeltaSink<S>, 1> sinks{{{g.view(), before != nullptr}}};
+    p.pullback(tile(), autodiff::ConstView<S>(d.view()), std::span<const autodiff::DeltaSink<S>>(sinks));
+    const std::array<autodiff::DeltaSink<S>, 1> none{};
+    p.pullback(tile(), autodiff::ConstView<S>(d.view()), std::span<const autodiff::DeltaSink<S>>(none));
+    return g.values();
+  }
+  /// dy/dx tangent + dy/dw w_tangent; an empty tangent is absent.
+  RowMatrix<double> pushforward(const RowMatrix<double>& tangent, const Vector& w_tangent = {}) {
+    GappedRows<S> v(tangent), out(in[0].rows, y.view().cols);
+    const std::array<autodiff::ConstView<S>, 1> tangents{tangent.size() > 0 ? autodiff::ConstView<S>(v.view())
+                                                                            : autodiff::ConstView<S>()};
+    const Eigen::Matrix<S, Eigen::Dynamic, 1> dw = w_tangent.cast<S>();
+    p.pushforward(tile(), std::span<const autodiff::ConstView<S>>(tangents), dw.size() > 0 ? dw.data() : nullptr,
+                  out.view());
+    return out.values();
+  }
+
+  P p;
+  GappedRows<S> x, y;
+  Eigen::Matrix<S, Eigen::Dynamic, 1> parameters;
+  std::array<autodiff::ConstView<S>, 1> in;
+};
+
+/// |found - expected| <= allowed max |expected| for every entry.
+inline void check_rows(const std::string& what, const RowMatrix<double>& found, const RowMatrix<double>& expected,
+                       double allowed) {
+  CAPTURE(what);
+  REQUIRE(found.rows() == expected.rows());
+  REQUIRE(found.cols() == expected.cols());
+  if (expected.size() == 0) return;
+  CHECK((found - expected).cwiseAbs().maxCoeff() <= allowed * expected.cwiseAbs().maxCoeff());
+}
+
+/// A primitive without parameters whose output is J(x) x, J(x) its Jacobian: forward, pullback (assigned and added) and
+/// pushforward. Inputs are multiples of 1/2, so that equal ones are frequent.
+template <class S, class P>
+void check_against_jacobian(const P& p, Index width, Index samples,
+                            const std::function<Jacobian(const Vector& x)>& jacobian, double allowed) {
+  const RandomStream stream(41, "jacobian");
+  const RowMatrix<double> x = (4 * random_matrix(samples, width, stream.substream("x"))).array().round() / 2;
+  Direct<S, P> direct(p, x);
+  const Index out = direct.output().cols();
+  const auto snapped = [&](Index cols, const char* name) {
+    return snap(random_matrix(samples, cols, stream.substream(name)));
+  };
+  const RowMatrix<double> delta = snapped(out, "delta"), before = snapped(width, "before"), v = snapped(width, "v");
+  RowMatrix<double> y(samples, out), dx(samples, width), dy(samples, out);
+  for (Index i = 0; i < samples; ++i) {
+    const Jacobian j = jacobian(x.row(i).transpose());
+    REQUIRE(j.rows() == out);
+    REQUIRE(j.cols() == width);
+    y.row(i) = (j * x.row(i).transpose()).transpose();
+    dx.row(i) = delta.row(i) * j;
+    dy.row(i) = (j * v.row(i).transpose()).transpose();
+  }
+  check_rows("forward", direct.output(), y, allowed);
+  check_rows("pullback", direct.pullback(delta), dx, allowed);
+  check_rows("pullback, added", direct.pullback(delta, &before), before + dx, allowed);
+  check_rows("pushforward", direct.pushforward(v), dy, allowed);
+  CHECK(direct.pushforward({}).isZero(0));
+}
+
+/// Windows at which indices go wrong: on one pixel, larger than the image, with remainders, gaps, overlaps and holes.
+struct Sliding {
+  ImageShape in;
+  Window window;
+};
+inline std::string in_words(const Sliding& s) {
+  const auto pair = [](const autodiff::Extent& e) { return mts::detail::text(e.height, "x", e.width); };
+  return mts::detail::text(autodiff::in_words(s.in), ", kernel ", pair(s.window.kernel), ", stride ",
+                           pair(s.window.stride), ", padding ", pair(s.window.padding), ", dilation ",
+                           pair(s.window.dilation));
+}
+inline const std::vector<Sliding> pooling_cases = {
+    {{1, 1, 1}, {.kernel = {1, 1}}},
+    {{1, 1, 3}, {.kernel = {3, 3}, .padding = {1, 1}}},
+    {{2, 2, 1}, {.kernel = {2, 2}, .stride = {2, 2}}},
+    {{4, 6, 2}, {.kernel = {2, 2}, .stride = {2, 2}}},
+    {{5, 7, 2}, {.kernel = {2, 2}, .stride = {2, 2}}},
+    {{4, 4, 2}, {.kernel = {2, 2}, .stride = {2, 2}, .padding = {1, 1}}},
+    {{4, 4, 2}, {.kernel = {2, 2}}},
+    {{6, 5, 2}, {.kernel = {2, 2}, .stride = {3, 3}}},
+    {{2, 8, 2}, {.kernel = {1, 4}, .stride = {1, 4}}},
+    {{8, 1, 2}, {.kernel = {4, 1}, .stride = {4, 1}}},
+    {{4, 6, 2}, {.kernel = {2, 3}, .stride = {2, 3}}},
+    {{5, 4, 1}, {.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}}},
+    {{7, 6, 1}, {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}}},
+    {{2, 3, 3}, {.kernel = {4, 5}, .padding = {2, 2}}},
+    {{7, 6, 1}, {.kernel = {2, 2}, .padding = {1, 0}, .dilation = {2, 3}}},
+    {{6, 4, 2}, {.kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 2}}},
+    {{6, 7, 1}, {.kernel = {3, 3}, .stride = {3, 1}, .padding = {1, 1}, .dilation = {2, 2}}},
+};
+
+}  // namespace mts::testing
