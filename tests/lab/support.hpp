@@ -79,7 +79,7 @@ inline mts::data::Problem small_problem(std::uint64_t seed = 0) {
   return problem;
 }
 
-/// The same with images of 8 x 8 pixels: a bright quadrant tells the class.
+/// The same with images of 8 x 8 pixels: stripes across, stripes down, or none.
 inline mts::data::Problem small_image_problem(std::uint64_t seed = 0) {
   using namespace mts;
   data::Problem problem = small_problem(seed);
@@ -91,8 +91,8 @@ inline mts::data::Problem small_image_problem(std::uint64_t seed = 0) {
     for (Index i = 0; i < set.size(); ++i)
       for (Index v = 0; v < 8; ++v)
         for (Index u = 0; u < 8; ++u) {
-          const bool bright = (v >= 4) == (i % 3 == 0) && (u >= 4) == (i % 3 == 1);
-          set.inputs(i, 8 * v + u) = static_cast<float>((bright ? 0.5 : 0.0) + 0.5 * s.uniform());
+          const double wave = i % 3 == 0 ? (v / 2) % 2 : i % 3 == 1 ? (u / 2) % 2 : 0.5;
+          set.inputs(i, 8 * v + u) = static_cast<float>(0.6 * wave + 0.4 * s.uniform());
         }
   };
   fill(problem.pool, "pool images");
