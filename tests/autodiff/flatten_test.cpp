@@ -1,6 +1,6 @@
 #include "mts/autodiff/flatten.hpp"
 
-#include "autodiff/image_reference.hpp"
+#include "support/images.hpp"
 #include "support/primitives.hpp"
 
 using namespace mts;

@@ -1,7 +1,7 @@
 #include "mts/autodiff/group_norm.hpp"
 
-#include "autodiff/image_reference.hpp"
 #include "mts/autodiff/layer_norm.hpp"
+#include "support/images.hpp"
 #include "support/primitives.hpp"
 
 using namespace mts;
@@ -12,29 +12,6 @@ namespace {
 
 RowMatrix<double> images(Index rows, const ImageShape& in, double scale = 1) {
   return random_matrix(rows, in.size(), RandomStream(31, "group norm"), scale);
-}
-
-/// xhat by the definition, group by group.
-RowMatrix<double> normalised(const ImageShape& in, Index groups, double epsilon, const RowMatrix<double>& x) {
-  RowMatrix<double> hat(x.rows(), x.cols());
-  const Index per_group = in.channels / groups;
-  for (Index i = 0; i < x.rows(); ++i)
-    for (Index k = 0; k < groups; ++k) {
-      std::vector<Index> members;
-      for (Index y = 0; y < in.height; ++y)
-        for (Index q = 0; q < in.width; ++q)
-          for (Index c = k * per_group; c < (k + 1) * per_group; ++c) members.push_back(entry(in, y, q, c));
-      long double mean = 0, variance = 0;
-      for (Index m : members) mean += static_cast<long double>(x(i, m));
-      mean /= static_cast<long double>(members.size());
-      for (Index m : members)
-        variance += (static_cast<long double>(x(i, m)) - mean) * (static_cast<long double>(x(i, m)) - mean);
-      variance /= static_cast<long double>(members.size());
-      for (Index m : members)
-        hat(i, m) = static_cast<double>((static_cast<long double>(x(i, m)) - mean) /
-                                        std::sqrt(variance + static_cast<long double>(epsilon)));
-    }
-  return hat;
 }
 
 struct Grouping {

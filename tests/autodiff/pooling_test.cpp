@@ -1,7 +1,7 @@
-#include "autodiff/image_reference.hpp"
 #include "mts/autodiff/average_pool2d.hpp"
 #include "mts/autodiff/global_average_pool.hpp"
 #include "mts/autodiff/max_pool2d.hpp"
+#include "support/images.hpp"
 #include "support/primitives.hpp"
 
 using namespace mts;
@@ -9,26 +9,6 @@ using namespace mts::autodiff;
 using namespace mts::testing;
 
 namespace {
-
-/// 1 at the first of the largest taps.
-Jacobian max_jacobian(const ImageShape& in, const Window& w, const Vector& x) {
-  Jacobian j = Jacobian::Zero(slid(in, w, in.channels).size(), in.size());
-  each_pool(in, w, [&](Index out, const std::vector<Index>& taps) {
-    Index best = taps.front();
-    for (Index tap : taps)
-      if (x[tap] > x[best]) best = tap;
-    j(out, best) = 1;
-  });
-  return j;
-}
-Jacobian average_jacobian(const ImageShape& in, const Window& w, bool count_padding) {
-  Jacobian j = Jacobian::Zero(slid(in, w, in.channels).size(), in.size());
-  each_pool(in, w, [&](Index out, const std::vector<Index>& taps) {
-    const double n = static_cast<double>(count_padding ? w.kernel.height * w.kernel.width : Index(taps.size()));
-    for (Index tap : taps) j(out, tap) += 1 / n;
-  });
-  return j;
-}
 
 RowMatrix<double> images(Index rows, const ImageShape& in) {
   return random_matrix(rows, in.size(), RandomStream(42, "images"));

@@ -8,6 +8,8 @@ namespace mts::autodiff {
 
 /// y = sum_k c_k x_k over any number of inputs of one width. Without coefficients all c_k = 1 (residual add).
 struct Add {
+  static constexpr bool ignores_output = true;
+
   std::vector<double> coefficients = {};
 
   Index width(Widths in) const {
@@ -51,6 +53,8 @@ struct Add {
 
 /// y = [x_1 | x_2 | ...]: the inputs side by side.
 struct Concatenate {
+  static constexpr bool ignores_output = true;
+
   Index width(Widths in) const {
     Index w = 0;
     for (Index k : in) w += k;

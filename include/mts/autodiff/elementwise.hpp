@@ -19,6 +19,7 @@ namespace mts::autodiff {
 /// max(x, 0); derivative 0 at 0, as PyTorch. NaN stays NaN.
 struct ReluFunction {
   static constexpr const char* name = "Relu";
+  static constexpr bool slope_from_value = true;
   template <class S>
   MTS_HOST_DEVICE static S value(S x) {
     return x < S{0} ? S{0} : x;
@@ -32,6 +33,7 @@ struct ReluFunction {
 /// tanh x; derivative 1 - y^2.
 struct TanhFunction {
   static constexpr const char* name = "Tanh";
+  static constexpr bool slope_from_value = true;
   template <class S>
   MTS_HOST_DEVICE static S value(S x) {
     using std::tanh;
@@ -46,6 +48,7 @@ struct TanhFunction {
 /// 1/(1 + exp(-x)); derivative y (1 - y). exp never sees a positive argument.
 struct SigmoidFunction {
   static constexpr const char* name = "Sigmoid";
+  static constexpr bool slope_from_value = true;
   template <class S>
   MTS_HOST_DEVICE static S value(S x) {
     using std::exp;
@@ -62,6 +65,7 @@ struct SigmoidFunction {
 /// 2016); derivative Phi(x) + x phi(x).
 struct GeluFunction {
   static constexpr const char* name = "Gelu";
+  static constexpr bool slope_from_value = false;
   template <class S>
   MTS_HOST_DEVICE static S normal_cdf(S x) {
     using std::erfc;
@@ -79,9 +83,14 @@ struct GeluFunction {
   }
 };
 
-/// y = F(x), entry by entry. One input; the output has its width. Pullback delta F'(x), pushforward F'(x) tangent.
+/// y = F(x), entry by entry. Where F says `slope_from_value`, that F'(x) follows from F(x) alone, y overwrites x. One input; the output has its width. Pullback delta F'(x), pushforward F'(x) tangent.
 template <class F>
 struct Elementwise {
+  static constexpr bool in_place = [] {
+    if constexpr (requires { F::slope_from_value; }) return F::slope_from_value;
+    return false;
+  }();
+
   Index width(Widths in) const {
     detail::check_inputs(F::name, 1, in);
     return in[0];
@@ -91,13 +100,23 @@ struct Elementwise {
     for (Index i = 0; i < t.rows; ++i) {
       const S* x = t.in[0].row(i);
       S* y = out.row(i);
+      MTS_INDEPENDENT_ITERATIONS
       for (Index j = 0; j < out.cols; ++j) y[j] = F::value(x[j]);
     }
   }
   template <class S>
   void pullback(const Tile<S>& t, ConstView<S> delta, std::span<const DeltaSink<S>> sinks) const {
-    sinks[0].take_each(
-        [&](Index i, Index j) { return delta.row(i)[j] * F::derivative(t.in[0].row(i)[j], t.out.row(i)[j]); });
+    if (!sinks[0]) return;
+    for (Index i = 0; i < t.rows; ++i) {
+      const S *x = t.in[0].row(i), *y = t.out.row(i), *d = delta.row(i);
+      S* to = sinks[0].view.row(i);
+      if (sinks[0].accumulate) {
+        for (Index j = 0; j < delta.cols; ++j) to[j] += d[j] * F::derivative(x[j], y[j]);
+      } else {
+        MTS_INDEPENDENT_ITERATIONS
+        for (Index j = 0; j < delta.cols; ++j) to[j] = d[j] * F::derivative(x[j], y[j]);
+      }
+    }
   }
   template <class S>
   void pushforward(const Tile<S>& t, std::span<const ConstView<S>> tangents, const S*, View<S> out) const {

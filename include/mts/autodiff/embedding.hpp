@@ -9,6 +9,8 @@ namespace mts::autodiff {
 /// Parameters: E, cardinality x dimension, row-major, entries begin as N(0, 1) (PyTorch's default). No dense input.
 /// Per sample: <gradient, V> = <delta_i, V[c_i]>, |gradient|^2 = |delta_i|^2.
 struct Embedding {
+  static constexpr bool ignores_output = true;
+
   Column column;
   Index dimension = 1;
   bool decays = true;

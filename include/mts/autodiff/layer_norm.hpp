@@ -13,6 +13,8 @@ namespace mts::autodiff {
 
 /// Parameters: g (width, begins at 1), then b (width, begins at 0). One input; the output has its width.
 struct LayerNorm {
+  static constexpr bool ignores_output = true;
+
   double epsilon = 1e-5;
   bool decays = true;  ///< whether weight decay applies to g and b
 

@@ -2,115 +2,64 @@
 /// \file
 /// `Network`: a graph that can be run. Forward, linearise once, then pull back and push forward any number of times.
 ///
-/// Samples are cut into tiles of 128; each tile goes through the whole tape, cache-hot, tiles in parallel. A
-/// linearisation keeps the values X of all nodes and the unweighted deltas D (row i: dl_i/dy_i) of all nodes that depend
-/// on parameters. After that, for each parametric node,
+/// A linearisation has the values X of all nodes and the unweighted deltas D (row i: dl_i/dy_i) of all nodes that depend on
+/// parameters. Given them, for each parametric node,
 ///   pullback          J^T u       needs only  (diag(u) D)^T X     (half a backward pass, whatever u is),
 ///   per-sample dot    <g_i, v>    needs only  rowsum(D * (X V^T)) (a forward pass without activations),
 ///   squared norms     |g_i|^2     needs only  |D_i|^2 |X_i|^2.
 /// So features, virtual step, alignments and real step share one forward and one back-propagation.
+///
+/// Memory, two regimes. **Kept**: X and D of the whole batch, if they fit `NetworkOptions::workspace_budget`. **Recomputed**: else only
+/// the values (8 bytes a sample) are kept, and every rule forms X and D anew, window by window, in memory that does not grow
+/// with N. Both give the same bits.
 
-#include <array>
-#include <memory>
-#include <mutex>
+#include <algorithm>
 #include <optional>
-#include <utility>
+#include <string_view>
 
-#include "mts/autodiff/graph.hpp"
-#include "mts/core/parallel.hpp"
-#include "mts/core/scratch.hpp"
+#include "mts/autodiff/products.hpp"
+#include "mts/autodiff/tape.hpp"
+#include "mts/core/function_ref.hpp"
 
 namespace mts::autodiff {
 
-/// Samples per tile: part of what fixes a result's bits.
-inline constexpr Index tile_samples = 128;
-
-/// A batch as a network reads it: dense inputs and integer columns, in the order the graph declared them. Not owned.
-template <class S>
-struct NetworkInput {
-  Index samples = 0;
-  std::array<ConstView<S>, 4> dense{};
-  std::array<const int*, 8> columns{};
-  int dense_count = 0;
-  int column_count = 0;
-
-  explicit NetworkInput(Index n) : samples(n) {}
-  NetworkInput& add(ConstView<S> rows) {
-    if (dense_count == static_cast<int>(dense.size())) throw ShapeError("NetworkInput: at most 4 dense inputs");
-    dense[static_cast<std::size_t>(dense_count++)] = rows;
-    return *this;
-  }
-  NetworkInput& add(const RowMatrix<S>& m) { return add(ConstView<S>{m.data(), m.rows(), m.cols(), m.cols()}); }
-  /// A column of n integers. \throws ShapeError if it has another length
-  NetworkInput& add(std::span<const int> column) {
-    if (column_count == static_cast<int>(columns.size())) throw ShapeError("NetworkInput: at most 8 columns");
-    check_size("NetworkInput", "length of an integer column", samples, static_cast<Index>(column.size()));
-    columns[static_cast<std::size_t>(column_count++)] = column.data();
-    return *this;
-  }
+struct NetworkOptions {
+  /// Bytes for the activations and deltas of one evaluation; a batch that needs more is recomputed window by window.
+  Index workspace_budget = Index{1} << 30;
 };
 
-/// Which nodes a network shows; index -1 for none. `value` must have width 1; a network without one can only be run
-/// forward (a decoder).
-struct NetworkOutputs {
-  Node value{};
-  Node logits{};
-  Node embeddings{};
-};
-
-namespace detail {
-
-/// Memory of one evaluation; reused by later ones.
+/// What an evaluation shows of a range of samples: a ClassifierForward of those alone. Valid while the evaluation lives and,
+/// where it was handed to an observer, until that returns.
 template <class S>
-struct Workspace {
-  mts::detail::AlignedBuffer<S> values, deltas;
-  std::vector<ConstView<S>> value_of;  // per node
-  std::vector<View<S>> delta_of;       // per node; empty where nothing depends on a parameter
-  SampleVector value;
-};
-
-template <class S>
-class WorkspacePool {
+class NetworkRows {
  public:
-  std::unique_ptr<Workspace<S>> take(Index samples) {
-    std::lock_guard lock(mutex_);
-    // The smallest that has room for so many samples, else the largest: sizes alternate (train, validation).
-    auto best = idle_.end();
-    for (auto it = idle_.begin(); it != idle_.end(); ++it) {
-      const auto room = [](const auto& w) { return w->value.size(); };
-      if (best == idle_.end() || (room(*it) >= samples ? room(*best) < samples || room(*it) < room(*best)
-                                                       : room(*best) < samples && room(*it) > room(*best)))
-        best = it;
-    }
-    if (best == idle_.end()) return std::make_unique<Workspace<S>>();
-    auto w = std::move(*best);
-    idle_.erase(best);
-    return w;
-  }
-  void give_back(std::unique_ptr<Workspace<S>> w) {
-    std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(w));
+  NetworkRows(const detail::Compiled<S>& net, const detail::Window<S>& window) : net_(&net), window_(&window) {}
+
+  Index begin() const { return window_->begin; }  ///< the first sample's place in the batch
+  Index samples() const { return window_->end - window_->begin; }
+  const SampleVector& value() const { return window_->value; }
+  ConstRows<S> logits() const { return shown(net_->outputs.logits, "logits"); }
+  ConstRows<S> embeddings() const { return shown(net_->outputs.embeddings, "embeddings"); }
+  /// \throws ValueError if there is no such node, or a later one works in its place
+  ConstRows<S> shown(Node n, const char* what) const {
+    const auto& nodes = net_->graph.steps();
+    if (n.index < 0 || n.index >= static_cast<int>(nodes.size()))
+      throw ValueError(detail::text("Network: this network shows no ", what));
+    for (std::size_t k = static_cast<std::size_t>(n.index) + 1; k < nodes.size(); ++k)
+      if (net_->storage[k] == net_->storage[static_cast<std::size_t>(n.index)])
+        throw ValueError(detail::text("Network: the values of node ", n.index, " are not kept: node ", k,
+                                      " works in their place; make it an output, or look at node ", k));
+    return window_->values[static_cast<std::size_t>(n.index)].matrix();
   }
 
  private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Workspace<S>>> idle_;
+  const detail::Compiled<S>* net_;
+  const detail::Window<S>* window_;
 };
 
-/// A graph with what can be known of it before any batch.
+/// Is told of the samples of a batch, range by range in order, while they are evaluated.
 template <class S>
-struct Compiled {
-  Graph<S> graph;
-  NetworkOutputs outputs;
-  std::vector<std::vector<Index>> in_widths;
-  std::vector<std::pair<int, Index>> tasks;  // (node, task) of the parameter pullback
-  std::vector<char> on_path;                 // whether the value depends on the node
-  mutable WorkspacePool<S> pool;
-};
-
-inline Index round_up(Index n) { return (n + 15) / 16 * 16; }
-
-}  // namespace detail
+using RowsObserver = mts::detail::FunctionRef<void(const NetworkRows<S>&)>;
 
 /// The values of a network at a point. Movable; gives its memory back when it dies. Const calls are thread-safe. theta, the
 /// batch and the network must outlive it, unchanged.
@@ -118,142 +67,125 @@ template <class S>
 class NetworkForward {
  public:
   /// N numbers: the losses of a classifier, the logits z of a weight net.
-  const SampleVector& value() const { return workspace_->value; }
-  /// N x C. \throws ValueError if the network has no such output
-  ConstRows<S> logits() const { return shown(net_->outputs.logits, "logits"); }
-  /// N x E, the penultimate activations. \throws ValueError if the network has no such output
-  ConstRows<S> embeddings() const { return shown(net_->outputs.embeddings, "embeddings"); }
-  /// N x width: the values of any node.
-  ConstRows<S> node(Node n) const { return shown(n, "node"); }
+  const SampleVector& value() const { return kept() ? window_->value : value_; }
+  /// N x C. \throws ValueError if the network has no such output, or it was only shown to an observer
+  ConstRows<S> logits() const { return whole(net_->outputs.logits, "logits", 0); }
+  /// N x E, the penultimate activations. \throws ValueError likewise
+  ConstRows<S> embeddings() const { return whole(net_->outputs.embeddings, "embeddings", 1); }
+  /// N x width: the values of any node. \throws ValueError if there is no such node, a later one works in its place, or X is not kept
+  ConstRows<S> node(Node n) const {
+    check_value(kept(), "Network::node", "values are not kept: N = ", input_.samples,
+                " samples exceed the workspace budget");
+    return NetworkRows<S>(*net_, *window_).shown(n, "node");
+  }
   Index samples() const { return input_.samples; }
+  /// Whether activations (and deltas) are kept; else every rule recomputes them.
+  bool kept() const { return window_ != nullptr; }
+  const char* activations() const { return kept() ? "kept" : "recomputed"; }
 
   NetworkForward(NetworkForward&&) noexcept = default;
   NetworkForward& operator=(NetworkForward&& other) noexcept {
     std::swap(net_, other.net_);
     std::swap(theta_, other.theta_);
     std::swap(input_, other.input_);
-    std::swap(workspace_, other.workspace_);
+    std::swap(packed_, other.packed_);
+    std::swap(window_, other.window_);
+    std::swap(value_, other.value_);
+    std::swap(shown_, other.shown_);
     return *this;
   }
   ~NetworkForward() {
-    if (workspace_) net_->pool.give_back(std::move(workspace_));
+    if (window_) net_->windows.give_back(std::move(window_));
+    if (packed_) net_->packed.give_back(std::move(packed_));
   }
 
+  /// \param observer  told of every sample once, in order; null for none. In the recomputed regime logits and embeddings of the
+  ///   whole batch are kept only where there is none
   NetworkForward(std::shared_ptr<const detail::Compiled<S>> net, const DenseParameters<S>& theta,
-                 const NetworkInput<S>& input, bool with_deltas)
-      : net_(std::move(net)), theta_(theta.data()), input_(input), workspace_(net_->pool.take(input.samples)) {
-    lay_out(with_deltas);
-    parallel_tiles(input_.samples, tile_samples, [&](Index, Index begin, Index end) {
-      forward(begin, end);
-      if (with_deltas) backward(begin, end);
+                 const NetworkInput<S>& input, bool with_deltas, RowsObserver<S> observer)
+      : net_(std::move(net)), theta_(theta.data()), input_(input) {
+    pack(with_deltas);
+    const Index row = net_->footprint.values + (with_deltas ? net_->footprint.deltas : 0);
+    if (input_.samples * row * static_cast<Index>(sizeof(S)) <= net_->workspace_budget) {
+      window_ = net_->windows.take(input_.samples * row);
+      detail::Tape<S>::lay_out(*net_, input_, 0, input_.samples, with_deltas, *window_);
+      tape().evaluate(*window_, with_deltas);
+      if (observer) observer(NetworkRows<S>(*net_, *window_));
+      return;
+    }
+    value_.resize(net_->outputs.value.index < 0 ? 0 : input_.samples);
+    for_each_window(false, [&](const detail::Window<S>& w) {
+      if (value_.size() > 0) value_.segment(w.begin, w.end - w.begin) = w.value;
+      const NetworkRows<S> rows(*net_, w);
+      if (observer) return observer(rows);
+      keep(net_->outputs.logits, rows, shown_[0]);
+      keep(net_->outputs.embeddings, rows, shown_[1]);
     });
-    check_finite("Network", "value per sample", workspace_->value);
   }
 
  protected:
-  using Step = typename Graph<S>::Step;
-  static constexpr int max_inputs = 16;
-
-  const std::vector<Step>& steps() const { return net_->graph.steps(); }
-  ConstView<S> values(int node, Index begin, Index end) const {
-    const auto& v = workspace_->value_of[static_cast<std::size_t>(node)];
-    return {v.data + begin * v.stride, end - begin, v.cols, v.stride};
-  }
-  View<S> deltas(int node, Index begin, Index end) const {
-    const auto& v = workspace_->delta_of[static_cast<std::size_t>(node)];
-    if (!v) return {};
-    return {v.data + begin * v.stride, end - begin, v.cols, v.stride};
-  }
-  /// Calls f(tile) with the tile of node k over [begin, end).
+  detail::Tape<S> tape() const { return {*net_, theta_, input_, *packed_}; }
+  /// Calls f(window) with windows that cover the batch, in order; one if everything is kept.
   template <class F>
-  void with_tile(std::size_t k, Index begin, Index end, F&& f) const {
-    const Step& step = steps()[k];
-    std::array<ConstView<S>, max_inputs> in;
-    for (std::size_t j = 0; j < step.inputs.size(); ++j) in[j] = values(step.inputs[j], begin, end);
-    std::array<const int*, 8> columns{};
-    for (std::size_t c = 0; c < net_->graph.columns().size(); ++c) columns[c] = input_.columns[c] + begin;
-    f(Tile<S>{end - begin, std::span<const ConstView<S>>(in.data(), step.inputs.size()),
-              values(static_cast<int>(k), begin, end), theta_ + step.parameters_begin, columns});
+  void for_each_window(bool with_deltas, F&& f) const {
+    if (kept()) return f(*window_);
+    const Index row = net_->footprint.values + (with_deltas ? net_->footprint.deltas : 0);
+    Lease<detail::Window<S>> lease(net_->windows, net_->chunk * row);
+    for (Index begin = 0; begin < input_.samples; begin += net_->chunk) {
+      detail::Tape<S>::lay_out(*net_, input_, begin, std::min(input_.samples, begin + net_->chunk), with_deltas,
+                               *lease);
+      tape().evaluate(*lease, with_deltas);
+      f(*lease);
+    }
   }
+
+  template <class T>
+  class Lease {
+   public:
+    Lease(detail::Pool<T>& pool, Index size) : pool_(pool), piece_(pool.take(size)) {}
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease() { pool_.give_back(std::move(piece_)); }
+    T& operator*() const { return *piece_; }
+    T* operator->() const { return piece_.get(); }
+
+   private:
+    detail::Pool<T>& pool_;
+    std::unique_ptr<T> piece_;
+  };
 
   std::shared_ptr<const detail::Compiled<S>> net_;
   const S* theta_;
   NetworkInput<S> input_;
-  std::unique_ptr<detail::Workspace<S>> workspace_;
 
  private:
-  ConstRows<S> shown(Node n, const char* what) const {
-    if (n.index < 0 || n.index >= static_cast<int>(steps().size()))
-      throw ValueError(detail::text("Network: this network shows no ", what));
-    return values(n.index, 0, input_.samples).matrix();
+  void pack(bool with_deltas) {
+    using detail::Packed, detail::Tape;
+    packed_ = net_->packed.take(net_->packed_forward_size + net_->packed_pullback_size);
+    S* at = packed_->memory.reserve(net_->packed_forward_size + net_->packed_pullback_size);
+    packed_->forward = at;
+    packed_->pullback = at + net_->packed_forward_size;
+    Tape<S>::pack(*net_, theta_, Packing::forward, at);
+    if (with_deltas) Tape<S>::pack(*net_, theta_, Packing::pullback, at + net_->packed_forward_size);
+  }
+  void keep(Node n, const NetworkRows<S>& rows, RowMatrix<S>& all) const {
+    if (n.index < 0) return;
+    all.resize(input_.samples, net_->graph.width(n));
+    all.middleRows(rows.begin(), rows.samples()) = rows.shown(n, "output");
+  }
+  ConstRows<S> whole(Node n, const char* what, std::size_t k) const {
+    if (kept()) return NetworkRows<S>(*net_, *window_).shown(n, what);
+    if (n.index < 0) throw ValueError(detail::text("Network: this network shows no ", what));
+    check_value(shown_[k].rows() == input_.samples, "Network", "the ", what,
+                " were shown to an observer and not kept: N = ", input_.samples,
+                " samples exceed the workspace budget");
+    return rows_of(shown_[k]);
   }
 
-  void lay_out(bool with_deltas) {
-    const auto& nodes = steps();
-    const Index n = input_.samples;
-    workspace_->value.resize(net_->outputs.value.index < 0 ? 0 : n);
-    workspace_->value_of.assign(nodes.size(), {});
-    workspace_->delta_of.assign(nodes.size(), {});
-    const auto place = [&](auto& buffer, auto wanted, auto set) {
-      Index total = 0;
-      for (std::size_t k = 0; k < nodes.size(); ++k)
-        if (wanted(k)) total += detail::round_up(n * nodes[k].width);
-      S* at = buffer.reserve(total);
-      for (std::size_t k = 0; k < nodes.size(); ++k)
-        if (wanted(k)) {
-          set(k, at);
-          at += detail::round_up(n * nodes[k].width);
-        }
-    };
-    place(
-        workspace_->values, [&](std::size_t k) { return nodes[k].dense_input < 0; },
-        [&](std::size_t k, S* at) {
-          workspace_->value_of[k] = {at, n, nodes[k].width, nodes[k].width};
-        });
-    for (std::size_t k = 0; k < nodes.size(); ++k)
-      if (nodes[k].dense_input >= 0)
-        workspace_->value_of[k] = input_.dense[static_cast<std::size_t>(nodes[k].dense_input)];
-    if (with_deltas)
-      place(
-          workspace_->deltas, [&](std::size_t k) { return nodes[k].depends && net_->on_path[k]; },
-          [&](std::size_t k, S* at) {
-            workspace_->delta_of[k] = {at, n, nodes[k].width, nodes[k].width};
-          });
-  }
-  void forward(Index begin, Index end) {
-    for (std::size_t k = 0; k < steps().size(); ++k) {
-      if (steps()[k].dense_input >= 0) continue;
-      with_tile(k, begin, end, [&](Tile<S> tile) {
-        const ConstView<S> out = std::exchange(tile.out, {});
-        steps()[k].rules->forward(tile, View<S>{const_cast<S*>(out.data), out.rows, out.cols, out.stride});
-      });
-    }
-    if (net_->outputs.value.index < 0) return;
-    const auto value = values(net_->outputs.value.index, begin, end);
-    for (Index i = begin; i < end; ++i) workspace_->value[i] = static_cast<double>(value.row(i - begin)[0]);
-  }
-  void backward(Index begin, Index end) {
-    const auto& nodes = steps();
-    std::array<char, 512> has_delta{};
-    const auto top = static_cast<std::size_t>(net_->outputs.value.index);
-    if (auto seed = deltas(net_->outputs.value.index, begin, end)) {
-      seed.matrix().setOnes();
-      has_delta[top] = 1;
-    }
-    for (std::size_t k = top + 1; k-- > 0;) {
-      if (!has_delta[k] || nodes[k].inputs.empty()) continue;
-      std::array<DeltaSink<S>, max_inputs> sinks;
-      for (std::size_t j = 0; j < nodes[k].inputs.size(); ++j) {
-        const int in = nodes[k].inputs[j];
-        sinks[j] = {deltas(in, begin, end), has_delta[static_cast<std::size_t>(in)] != 0};
-        if (sinks[j]) has_delta[static_cast<std::size_t>(in)] = 1;
-      }
-      with_tile(k, begin, end, [&](const Tile<S>& tile) {
-        nodes[k].rules->pullback(tile, deltas(static_cast<int>(k), begin, end),
-                                 std::span<const DeltaSink<S>>(sinks.data(), nodes[k].inputs.size()));
-      });
-    }
-  }
+  std::unique_ptr<detail::Packed<S>> packed_;
+  std::unique_ptr<detail::Window<S>> window_;  ///< null where X and D are recomputed; then:
+  SampleVector value_;
+  std::array<RowMatrix<S>, 2> shown_;
 };
 
 /// A network linearised at a point: J is the N x P Jacobian of the value. Every rung of the ladder.
@@ -261,63 +193,40 @@ template <class S>
 class NetworkLinearization : public NetworkForward<S> {
  public:
   NetworkLinearization(std::shared_ptr<const detail::Compiled<S>> net, const DenseParameters<S>& theta,
-                       const NetworkInput<S>& input)
-      : NetworkForward<S>(std::move(net), theta, input, true) {}
+                       const NetworkInput<S>& input, RowsObserver<S> observer)
+      : NetworkForward<S>(std::move(net), theta, input, true, observer) {}
 
-  /// out <- J^T u. Parallel over blocks of parameters; each is summed over the samples in order.
+  /// out <- J^T u.
   void pullback(const SampleVector& u, DenseParameters<S>& out) const {
     check_size("Network::pullback", "length of u", this->samples(), u.size());
     check_parameters("Network::pullback", out);
-    S* scales = mts::detail::thread_scratch<S, 3>(u.size());
-    for (Index i = 0; i < u.size(); ++i) scales[i] = static_cast<S>(u[i]);
+    S* weights = mts::detail::thread_scratch<S, 3>(u.size());
+    for (Index i = 0; i < u.size(); ++i) weights[i] = static_cast<S>(u[i]);
     out.values().setZero();
-    const auto& tasks = this->net_->tasks;
-    parallel_tasks(static_cast<Index>(tasks.size()), [&](Index k) {
-      const auto [node, task] = tasks[static_cast<std::size_t>(k)];
-      const auto delta = this->deltas(node, 0, this->samples());
-      const auto& step = this->steps()[static_cast<std::size_t>(node)];
-      this->with_tile(static_cast<std::size_t>(node), 0, this->samples(), [&, task = task](const Tile<S>& tile) {
-        step.rules->parameter_pullback(tile, delta, scales, task, out.data() + step.parameters_begin);
-      });
-    });
+    this->for_each_window(true, [&](const auto& w) { this->tape().parameter_pullback(w, weights, out.data()); });
   }
   /// out <- J v, by tangents carried forward through the tape.
   void pushforward(const DenseParameters<S>& v, SampleVector& out) const {
     check_parameters("Network::pushforward", v);
     out.resize(this->samples());
-    const auto& nodes = this->steps();
-    Index width = 0;
-    for (const auto& n : nodes) width += n.width;
-    parallel_tiles(this->samples(), tile_samples, [&](Index, Index begin, Index end) {
-      S* at = mts::detail::thread_scratch<S, 2>(width * tile_samples);
-      std::array<ConstView<S>, 512> tangents{};
-      for (std::size_t k = 0; k < nodes.size(); ++k) {
-        if (!nodes[k].depends || !this->net_->on_path[k]) continue;
-        const View<S> tangent{at, end - begin, nodes[k].width, nodes[k].width};
-        at += nodes[k].width * (end - begin);
-        std::array<ConstView<S>, NetworkForward<S>::max_inputs> in;
-        for (std::size_t j = 0; j < nodes[k].inputs.size(); ++j)
-          in[j] = tangents[static_cast<std::size_t>(nodes[k].inputs[j])];
-        this->with_tile(k, begin, end, [&](const Tile<S>& tile) {
-          nodes[k].rules->pushforward(tile, std::span<const ConstView<S>>(in.data(), nodes[k].inputs.size()),
-                                      nodes[k].parameters ? v.data() + nodes[k].parameters_begin : nullptr, tangent);
-        });
-        tangents[k] = tangent;
-      }
-      const auto& value = tangents[static_cast<std::size_t>(this->net_->outputs.value.index)];
-      for (Index i = begin; i < end; ++i) out[i] = value ? static_cast<double>(value.row(i - begin)[0]) : 0.0;
+    with_packed(v, [&](const S* packed) {
+      this->for_each_window(true, [&](const auto& w) { this->tape().pushforward(w, v.data(), packed, out.data()); });
     });
   }
-  /// out_i <- <grad l_i, v>, from the kept deltas: one product of forward size.
+  /// out_i <- <grad l_i, v>, from the deltas: one product of forward size.
   void per_sample_dot(const DenseParameters<S>& v, SampleVector& out) const {
     check_parameters("Network::per_sample_dot", v);
-    per_sample(out, [&](const auto& step, const Tile<S>& tile, ConstView<S> delta, double* to) {
-      step.rules->per_sample_dot(tile, delta, v.data() + step.parameters_begin, to);
+    out.setZero(this->samples());
+    with_packed(v, [&](const S* packed) {
+      per_sample(packed, out, [&](const auto& step, const Tile<S>& tile, ConstView<S> delta, double* to) {
+        step.rules->per_sample_dot(tile, delta, v.data() + step.parameters_begin, to);
+      });
     });
   }
   /// out_i <- |grad l_i|^2.
   void per_sample_squared_norm(SampleVector& out) const {
-    per_sample(out, [](const auto& step, const Tile<S>& tile, ConstView<S> delta, double* to) {
+    out.setZero(this->samples());
+    per_sample(nullptr, out, [](const auto& step, const Tile<S>& tile, ConstView<S> delta, double* to) {
       step.rules->per_sample_squared_norm(tile, delta, to);
     });
   }
@@ -327,22 +236,23 @@ class NetworkLinearization : public NetworkForward<S> {
     if (v.size() != this->net_->graph.parameter_count())
       check_size(where, "number of parameters", this->net_->graph.parameter_count(), v.size());
   }
+  /// Calls f(v packed for `forward`).
   template <class F>
-  void per_sample(SampleVector& out, F&& rule) const {
-    out.setZero(this->samples());
-    const auto& nodes = this->steps();
-    parallel_tiles(this->samples(), tile_samples, [&](Index, Index begin, Index end) {
-      for (std::size_t k = 0; k < nodes.size(); ++k) {
-        const auto delta = this->deltas(static_cast<int>(k), begin, end);
-        if (!delta || nodes[k].parameters == 0) continue;
-        this->with_tile(k, begin, end, [&](const Tile<S>& tile) { rule(nodes[k], tile, delta, out.data() + begin); });
-      }
-    });
+  void with_packed(const DenseParameters<S>& v, F&& f) const {
+    typename NetworkForward<S>::template Lease<detail::Packed<S>> lease(this->net_->packed,
+                                                                        this->net_->packed_forward_size);
+    S* packed = lease->memory.reserve(this->net_->packed_forward_size);
+    detail::Tape<S>::pack(*this->net_, v.data(), Packing::forward, packed);
+    f(packed);
+  }
+  template <class F>
+  void per_sample(const S* packed, SampleVector& out, F&& rule) const {
+    this->for_each_window(true, [&](const auto& w) { this->tape().per_sample(w, packed, out.data(), rule); });
   }
 };
 
 /// A net that can be run: parameters -> one number per sample. Satisfies `DifferentiableMap` over `NetworkInput`. Copies
-/// share the graph and the memory pool. Thread-safe.
+/// share the graph and the memory pools. Thread-safe.
 template <class S>
 class Network {
  public:
@@ -350,21 +260,24 @@ class Network {
   using Parameters = DenseParameters<S>;
 
   /// \throws ShapeError if the value is not of width 1 or the net is too large for the tape (512 nodes, 16 inputs a node);
-  /// ValueError if an output is no node of the graph
-  Network(Graph<S> graph, NetworkOutputs outputs) {
+  /// ValueError if an output is no node of the graph or the budget is negative
+  Network(Graph<S> graph, NetworkOutputs outputs, NetworkOptions options = {}) {
     auto net = std::make_shared<detail::Compiled<S>>();
     const auto& nodes = graph.steps();
     if (outputs.value.index >= 0) check_size("Network", "width of the value", 1, graph.width(outputs.value));
     if (outputs.logits.index >= 0) graph.width(outputs.logits);
     if (outputs.embeddings.index >= 0) graph.width(outputs.embeddings);
-    if (nodes.size() > 512) throw ShapeError(detail::text("Network: expected at most 512 nodes, found ", nodes.size()));
+    check_value(options.workspace_budget >= 0, "Network", "the workspace budget must not be negative, found ",
+                options.workspace_budget);
+    if (nodes.size() > detail::max_nodes)
+      throw ShapeError(detail::text("Network: expected at most 512 nodes, found ", nodes.size()));
     if (graph.dense_inputs() > 4 || graph.columns().size() > 8)
       throw ShapeError(detail::text("Network: expected at most 4 dense inputs and 8 columns, found ",
                                     graph.dense_inputs(), " and ", graph.columns().size()));
     net->on_path.assign(nodes.size(), 0);
     if (outputs.value.index >= 0) net->on_path[static_cast<std::size_t>(outputs.value.index)] = 1;
     for (std::size_t k = nodes.size(); k-- > 0;) {
-      if (nodes[k].inputs.size() > 16)
+      if (nodes[k].inputs.size() > detail::max_inputs)
         throw ShapeError(detail::text("Network: expected at most 16 inputs a node, found ", nodes[k].inputs.size()));
       for (int j : nodes[k].inputs)
         if (net->on_path[k]) net->on_path[static_cast<std::size_t>(j)] = 1;
@@ -378,12 +291,21 @@ class Network {
     }
     net->graph = std::move(graph);
     net->outputs = outputs;
+    net->workspace_budget = options.workspace_budget;
+    share_storage(*net);
+    place_packed(*net);
+    size_windows(*net);
     segments_ = net->graph.segments();
     net_ = std::move(net);
   }
 
   const Graph<S>& graph() const { return net_->graph; }
   Index parameter_count() const { return net_->graph.parameter_count(); }
+  /// Bytes of activations, and of activations and deltas, that a sample takes where they are kept.
+  Index forward_bytes() const { return net_->footprint.values * static_cast<Index>(sizeof(S)); }
+  Index linearization_bytes() const {
+    return (net_->footprint.values + net_->footprint.deltas) * static_cast<Index>(sizeof(S));
+  }
 
   /// Each primitive's own initialisation, from a substream of its own.
   Parameters initialize(RandomStream stream) const {
@@ -397,18 +319,67 @@ class Network {
     return theta;
   }
   /// \throws ShapeError, ValueError (integer column out of range), NumericalError (value not finite)
-  NetworkForward<S> forward(const Parameters& theta, const NetworkInput<S>& input) const {
+  NetworkForward<S> forward(const Parameters& theta, const NetworkInput<S>& input,
+                            RowsObserver<S> observer = {}) const {
     check(theta, input);
-    return NetworkForward<S>(net_, theta, input, false);
+    return NetworkForward<S>(net_, theta, input, false, observer);
   }
   /// The same, and one back-propagation.
-  NetworkLinearization<S> linearize(const Parameters& theta, const NetworkInput<S>& input) const {
+  NetworkLinearization<S> linearize(const Parameters& theta, const NetworkInput<S>& input,
+                                    RowsObserver<S> observer = {}) const {
     check_value(net_->outputs.value.index >= 0, "Network::linearize", "this network has no value, only `forward`");
     check(theta, input);
-    return NetworkLinearization<S>(net_, theta, input);
+    return NetworkLinearization<S>(net_, theta, input, observer);
   }
 
  private:
+  /// A node that can work in place does, where nobody but itself looks at its input.
+  static void share_storage(detail::Compiled<S>& net) {
+    const auto& nodes = net.graph.steps();
+    std::vector<int> consumers(nodes.size(), 0);
+    for (const auto& node : nodes)
+      for (int j : node.inputs) ++consumers[static_cast<std::size_t>(j)];
+    for (const Node n : {net.outputs.value, net.outputs.logits, net.outputs.embeddings})
+      if (n.index >= 0) ++consumers[static_cast<std::size_t>(n.index)];
+    for (std::size_t k = 0; k < nodes.size(); ++k) {
+      net.storage.push_back(static_cast<int>(k));
+      if (nodes[k].inputs.size() != 1 || !nodes[k].rules->in_place()) continue;
+      const auto in = static_cast<std::size_t>(nodes[k].inputs[0]);
+      if (nodes[in].dense_input < 0 && consumers[in] == 1 && nodes[in].rules->ignores_output() &&
+          net.has_delta(in) == net.has_delta(k))
+        net.storage[k] = net.storage[in];
+    }
+  }
+  static void place_packed(detail::Compiled<S>& net) {
+    const auto& nodes = net.graph.steps();
+    const auto place = [&](std::vector<Index>& begins, Index& total, Packing packing, auto&& wanted) {
+      for (std::size_t k = 0; k < nodes.size(); ++k) {
+        const Index size =
+            nodes[k].parameters > 0 && wanted(k) ? nodes[k].rules->packed_size(net.in_widths[k], packing) : 0;
+        begins.push_back(size > 0 ? total : Index{-1});
+        total += detail::round_up(size);
+      }
+    };
+    place(net.packed_forward, net.packed_forward_size, Packing::forward, [](std::size_t) { return true; });
+    place(net.packed_pullback, net.packed_pullback_size, Packing::pullback, [&](std::size_t k) {
+      return net.on_path[k] && std::any_of(nodes[k].inputs.begin(), nodes[k].inputs.end(),
+                                           [&](int j) { return net.has_delta(static_cast<std::size_t>(j)); });
+    });
+  }
+  /// A tile's values and deltas should stay within 1 MiB; a recomputed window within 32 MiB, in whole slices of the sums over samples.
+  static void size_windows(detail::Compiled<S>& net) {
+    constexpr Index tile_bytes = Index{1} << 20, window_bytes = Index{32} << 20;
+    const auto& nodes = net.graph.steps();
+    for (std::size_t k = 0; k < nodes.size(); ++k) {
+      if (nodes[k].dense_input >= 0 || net.storage[k] != static_cast<int>(k)) continue;
+      net.footprint.values += nodes[k].width;
+      if (net.has_delta(k)) net.footprint.deltas += nodes[k].width;
+    }
+    const Index row = std::max<Index>(1, (net.footprint.values + net.footprint.deltas) * static_cast<Index>(sizeof(S)));
+    while (net.tile > 16 && net.tile * row > tile_bytes) net.tile /= 2;
+    constexpr Index slice = products::sum_depth;
+    net.chunk = std::clamp<Index>(window_bytes / row / slice, 1, 16) * slice;
+  }
   void check(const Parameters& theta, const NetworkInput<S>& input) const {
     const auto& g = net_->graph;
     check_size("Network", "number of parameters", g.parameter_count(), theta.size());

@@ -22,6 +22,12 @@
 ///  P9  `per_sample_squared_norm(tile, delta, out)`: out_i += |delta_i dy_i/dw|^2.
 /// A primitive that reads integer columns also has
 ///  P10 `columns()` -> a range of Column: those it reads. The graph checks that they are its own.
+/// One that wants its parameters in another order in memory, once for all tiles, also has
+///  P11 `packed_size<S>(in_widths, packing)` and `pack(w, in_widths, packing, to)`: to <- w packed for the rules that `packing`
+///      names; the tile then shows it (`packed`, `packed_pullback`; a direction v or w_tangent: `packed_direction`).
+/// Two constants save memory; both are false unless said:
+///  P12 `in_place`: the output may be written over the only input, and no rule asks for the input's values afterwards.
+///  P13 `ignores_output`: no rule but `forward` looks at the output's values, so that the next primitive may overwrite them.
 /// All rules are called concurrently on different tiles and must not touch shared state.
 
 #include <concepts>
@@ -37,6 +43,9 @@
 namespace mts::autodiff {
 
 using Widths = std::span<const Index>;
+
+/// Which rules packed parameters serve.
+enum class Packing { forward, pullback };
 
 template <class P, class S>
 concept Primitive = std::copy_constructible<P> &&
@@ -108,6 +117,10 @@ struct Rules {
   virtual std::vector<Column> columns() const { return {}; }
   virtual std::vector<Segment> segments(Widths) const { return {}; }
   virtual void initialize(S*, Widths, RandomStream&) const {}
+  virtual Index packed_size(Widths, Packing) const { return 0; }
+  virtual void pack(const S*, Widths, Packing, S*) const {}
+  virtual bool in_place() const { return false; }
+  virtual bool ignores_output() const { return false; }
   virtual Index tasks(Widths) const { return 0; }
   virtual void parameter_pullback(const Tile<S>&, ConstView<S>, const S*, Index, S*) const {}
   virtual void per_sample_dot(const Tile<S>&, ConstView<S>, const S*, double*) const {}
@@ -139,6 +152,21 @@ struct RulesOf final : Rules<S> {
   void initialize(S* w, Widths widths, RandomStream& stream) const override {
     if constexpr (ParametricPrimitive<P, S>) p.initialize(w, widths, stream);
   }
+  Index packed_size(Widths widths, Packing packing) const override {
+    if constexpr (packs) return p.template packed_size<S>(widths, packing);
+    return 0;
+  }
+  void pack(const S* w, Widths widths, Packing packing, S* to) const override {
+    if constexpr (packs) p.pack(w, widths, packing, to);
+  }
+  bool in_place() const override {
+    if constexpr (requires { P::in_place; }) return P::in_place;
+    return false;
+  }
+  bool ignores_output() const override {
+    if constexpr (requires { P::ignores_output; }) return P::ignores_output;
+    return false;
+  }
   Index tasks(Widths widths) const override {
     if constexpr (ParametricPrimitive<P, S>) return p.tasks(widths);
     return 0;
@@ -152,6 +180,7 @@ struct RulesOf final : Rules<S> {
   void per_sample_squared_norm(const Tile<S>& t, ConstView<S> delta, double* out) const override {
     if constexpr (ParametricPrimitive<P, S>) p.per_sample_squared_norm(t, delta, out);
   }
+  static constexpr bool packs = requires(const P& q, Widths widths) { q.template packed_size<S>(widths, Packing{}); };
   P p;
 };
 

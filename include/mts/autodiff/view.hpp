@@ -7,6 +7,13 @@
 
 #include "mts/core/types.hpp"
 
+/// Before a loop whose iterations touch different entries, even where two of its pointers are the same.
+#if defined(__clang__)
+#define MTS_INDEPENDENT_ITERATIONS _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define MTS_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
+#endif
+
 namespace mts::autodiff {
 
 /// A read-only matrix with one row per sample: rows x cols, row-major, rows `stride` apart. A view without data stands
@@ -76,6 +83,9 @@ struct Tile {
   std::span<const ConstView<S>> in;     ///< values of the inputs, rows x width each
   ConstView<S> out;                     ///< value of the output (absent in `forward`, which makes it)
   const S* parameters = nullptr;        ///< the primitive's own parameters
+  const S* packed = nullptr;            ///< those packed for `forward` and `pushforward`
+  const S* packed_pullback = nullptr;   ///< those packed for `pullback`
+  const S* packed_direction = nullptr;  ///< the direction of `pushforward` or `per_sample_dot`, packed as for `forward`
   std::span<const int* const> columns;  ///< the batch's integer columns, at the tile's first row
 };
 

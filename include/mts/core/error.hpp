@@ -75,14 +75,19 @@ void check_value(bool holds, std::string_view where, const Parts&... what) {
   if (!holds) throw ValueError(detail::text(where, ": ", what...));
 }
 
-/// Throws NumericalError that names the first entry which is not finite.
+/// Throws NumericalError that names the first entry which is not finite. x may be a part, from `first` on, of `size` numbers.
+template <class Vector>
+  requires requires(const Vector& x) { x.size(); }
+void check_finite(std::string_view where, std::string_view what, const Vector& x, Index first, Index size) {
+  for (Index i = 0; i < x.size(); ++i)
+    if (!std::isfinite(x[i]))
+      throw NumericalError(detail::text(where, ": ", what, ": expected finite numbers, found ", x[i], " at index ",
+                                        first + i, " of ", size));
+}
 template <class Vector>
   requires requires(const Vector& x) { x.size(); }
 void check_finite(std::string_view where, std::string_view what, const Vector& x) {
-  for (Index i = 0; i < x.size(); ++i)
-    if (!std::isfinite(x[i]))
-      throw NumericalError(detail::text(where, ": ", what, ": expected finite numbers, found ", x[i], " at index ", i,
-                                        " of ", x.size()));
+  check_finite(where, what, x, 0, static_cast<Index>(x.size()));
 }
 template <std::floating_point S>
 void check_finite(std::string_view where, std::string_view what, S x) {

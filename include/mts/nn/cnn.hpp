@@ -41,9 +41,12 @@ Classifier<S> cnn(const autodiff::ImageShape& in, const CnnOptions& options = {}
   const auto check_count = [](const char* what, Index found) {
     if (found < 1) throw ShapeError(mts::detail::text("cnn: expected ", what, " of at least 1, found ", found));
   };
+  check_value(in.height >= 1 && in.width >= 1 && in.channels >= 1, "cnn",
+              "expected an image of at least 1 x 1 x 1, found ", in_words(in));
   check_count("a number of classes", o.classes);
   for (Index c : o.channels) check_count("numbers of channels", c);
   for (Index w : o.hidden) check_count("hidden widths", w);
+  // -1 % 2 is -1: a negative kernel is refused here too.
   check_value(o.kernel.height % 2 == 1 && o.kernel.width % 2 == 1, "cnn",
               "expected an odd kernel, which keeps the image's size, found ", o.kernel.height, " x ", o.kernel.width);
   check_value(o.pool >= 1, "cnn", "expected a pool of at least 1, found ", o.pool);

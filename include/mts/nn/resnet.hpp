@@ -44,6 +44,8 @@ Classifier<S> resnet(const autodiff::ImageShape& in, const ResNetOptions& option
   const auto check_count = [](const char* what, Index found) {
     if (found < 1) throw ShapeError(text("resnet: expected ", what, " of at least 1, found ", found));
   };
+  check_value(in.height >= 1 && in.width >= 1 && in.channels >= 1, "resnet",
+              "expected an image of at least 1 x 1 x 1, found ", in_words(in));
   check_count("a number of stages", static_cast<Index>(o.channels.size()));
   check_count("a number of classes", o.classes);
   check_count("a number of blocks", o.blocks);

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -57,6 +58,71 @@ inline void each_pool(const ImageShape& in, const Window& w,
             if (const auto tap = under(in, w, y, x, i, j, c)) taps.push_back(*tap);
         f(entry(out, y, x, c), taps);
       }
+}
+
+/// 1 at the first of the largest taps.
+inline Jacobian max_jacobian(const ImageShape& in, const Window& w, const Vector& x) {
+  Jacobian j = Jacobian::Zero(slid(in, w, in.channels).size(), in.size());
+  each_pool(in, w, [&](Index out, const std::vector<Index>& taps) {
+    Index best = taps.front();
+    for (Index tap : taps)
+      if (x[tap] > x[best]) best = tap;
+    j(out, best) = 1;
+  });
+  return j;
+}
+inline Jacobian average_jacobian(const ImageShape& in, const Window& w, bool count_padding) {
+  Jacobian j = Jacobian::Zero(slid(in, w, in.channels).size(), in.size());
+  each_pool(in, w, [&](Index out, const std::vector<Index>& taps) {
+    const double n = static_cast<double>(count_padding ? w.kernel.height * w.kernel.width : Index(taps.size()));
+    for (Index tap : taps) j(out, tap) += 1 / n;
+  });
+  return j;
+}
+
+/// Conv2d: y = J x + b with w laid out as its header says: ((i kernel.width + j) channels/groups + c) outputs + o.
+/// f(output entry, input entry, weight) for every product.
+inline void each_product(const ImageShape& in, Index outputs, const Window& w, Index groups,
+                         const std::function<void(Index, Index, Index)>& f) {
+  const ImageShape out = slid(in, w, outputs);
+  const Index inputs_of_group = in.channels / groups, outputs_of_group = outputs / groups;
+  for (Index o = 0; o < outputs; ++o)
+    for (Index c = 0; c < inputs_of_group; ++c)
+      for (Index i = 0; i < w.kernel.height; ++i)
+        for (Index j = 0; j < w.kernel.width; ++j)
+          for (Index y = 0; y < out.height; ++y)
+            for (Index x = 0; x < out.width; ++x)
+              if (const auto from = under(in, w, y, x, i, j, o / outputs_of_group * inputs_of_group + c))
+                f(entry(out, y, x, o), *from, ((i * w.kernel.width + j) * inputs_of_group + c) * outputs + o);
+}
+inline Jacobian conv_jacobian(const ImageShape& in, Index outputs, const Window& w, Index groups,
+                              const Vector& weights) {
+  Jacobian j = Jacobian::Zero(slid(in, w, outputs).size(), in.size());
+  each_product(in, outputs, w, groups, [&](Index to, Index from, Index k) { j(to, from) += weights[k]; });
+  return j;
+}
+
+/// GroupNorm's xhat by the definition, group by group.
+inline RowMatrix<double> normalised(const ImageShape& in, Index groups, double epsilon, const RowMatrix<double>& x) {
+  RowMatrix<double> hat(x.rows(), x.cols());
+  const Index per_group = in.channels / groups;
+  for (Index i = 0; i < x.rows(); ++i)
+    for (Index k = 0; k < groups; ++k) {
+      std::vector<Index> members;
+      for (Index y = 0; y < in.height; ++y)
+        for (Index q = 0; q < in.width; ++q)
+          for (Index c = k * per_group; c < (k + 1) * per_group; ++c) members.push_back(entry(in, y, q, c));
+      long double mean = 0, variance = 0;
+      for (Index m : members) mean += static_cast<long double>(x(i, m));
+      mean /= static_cast<long double>(members.size());
+      for (Index m : members)
+        variance += (static_cast<long double>(x(i, m)) - mean) * (static_cast<long double>(x(i, m)) - mean);
+      variance /= static_cast<long double>(members.size());
+      for (Index m : members)
+        hat(i, m) = static_cast<double>((static_cast<long double>(x(i, m)) - mean) /
+                                        std::sqrt(variance + static_cast<long double>(epsilon)));
+    }
+  return hat;
 }
 
 /// rows x cols with gaps between the rows. A gap must stay as it was.
