@@ -87,12 +87,11 @@ class MtsTraining final : public Training {
   MtsTraining(const Task& task, Features features, W weight_net, A activation)
       : task_(task),
         activation_(activation),
-        train_(task.problem.pool, task.batch, task.seed),
+        train_(task),
         validation_(task.problem.validation, task.settings.validation_batch, task.seed),
         step_(make_step(make_classifier(task.settings, task.problem), std::move(features), std::move(weight_net),
                         activation, task)) {
-    if (task.settings.mode == Mode::crossed)
-      selector_.emplace(task.problem.pool, task.batch, task.seed, "lab: selector batch order");
+    if (task.settings.mode == Mode::crossed) selector_.emplace(task, "lab: selector batch order");
   }
 
   StepReport step() override {

@@ -88,19 +88,20 @@ struct Conv2d {
     if (w_tangent) apply(t.in[0], w_tangent, t.packed_direction, y, static_cast<bool>(tangents[0]));
   }
 
-  /// Blocks of rows of w in one group; b goes with the first of its group.
-  Index tasks(Widths) const { return groups * convolution::tasks_per_group(sizes()); }
+  /// Blocks of w; b goes with the first rows.
+  Index tasks(Widths) const { return convolution::tasks(sizes()); }
   template <class S>
   void parameter_pullback(const Tile<S>& t, ConstView<S> delta, const S* u, Index task, S* gradient) const {
     const Convolution c = sizes();
-    convolution::weight_gradient(c, t.in[0], delta, u, task, gradient);
-    if (!bias || task % convolution::tasks_per_group(c) != 0) return;
-    const Index first = task / convolution::tasks_per_group(c) * c.group_out();
-    S* sum = mts::detail::thread_scratch<S, 0>(c.group_out());
+    const convolution::Part part = convolution::part(c, task);
+    convolution::weight_gradient(c, t.in[0], delta, u, part, gradient);
+    if (!bias || part.row_begin > 0) return;
+    const Index columns = part.column_end - part.column_begin;
+    S* sum = mts::detail::thread_scratch<S, 0>(columns);
     for (Index s = 0; s < t.rows; ++s) {
-      sum_over_pixels(c, delta.row(s) + first, c.group_out(), sum);
-      S* to = gradient + c.weights() + first;
-      for (Index o = 0; o < c.group_out(); ++o) to[o] += (u ? u[s] : S{1}) * sum[o];
+      sum_over_pixels(c, delta.row(s) + part.column_begin, columns, sum);
+      S* to = gradient + c.weights() + part.column_begin;
+      for (Index o = 0; o < columns; ++o) to[o] += (u ? u[s] : S{1}) * sum[o];
     }
   }
   template <class S>

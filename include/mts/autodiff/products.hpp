@@ -24,8 +24,8 @@ void times_panels(ConstView<S> x, const S* b, View<S> y, bool add, const S* bias
   const Index group = std::max<Index>(1, group_bytes / static_cast<Index>(sizeof(S)) / std::max<Index>(1, panel_size));
   for (Index first = 0; first < panels; first += group) {
     const Index last = std::min(panels, first + group);
-    for (Index r = 0; r < x.rows;) {
-      const Index count = kernels::next_rows(x.rows - r);
+    for (Index r = 0; r < y.rows;) {
+      const Index count = kernels::next_rows(y.rows - r);
       const S* from[kernels::block_rows];
       for (Index k = 0; k < count; ++k) from[k] = x.row(r + k);
       for (Index j = first; j < last; ++j) {
