@@ -26,9 +26,12 @@ void register_library() {
       Matrix y = images(c.out, "old");
       Library library(c);
       library.forward(x, w, y);
-      Matrix64 expected = Matrix64::Zero(1, y.cols());
-      each_tap(c, [&](Index yi, Index xi, Index wi) { expected(yi) += double{x(c.samples - 1, xi)} * double{w(wi)}; });
-      verify(what, relative_error(y.bottomRows(1), expected));
+      verify(what, [&] {
+        Matrix64 expected = Matrix64::Zero(1, y.cols());
+        each_tap(c,
+                 [&](Index yi, Index xi, Index wi) { expected(yi) += double{x(c.samples - 1, xi)} * double{w(wi)}; });
+        return relative_error(y.bottomRows(1), expected);
+      });
       measure(state, work, [&] { library.forward(x, w, y); });
     });
     kernel(name("input delta"), [=](benchmark::State& state, const std::string& what) {
@@ -36,9 +39,12 @@ void register_library() {
       Matrix x = images(c.in, "old");
       Library library(c);
       library.input_delta(d, w, x);
-      Matrix64 expected = Matrix64::Zero(1, x.cols());
-      each_tap(c, [&](Index yi, Index xi, Index wi) { expected(xi) += double{d(c.samples - 1, yi)} * double{w(wi)}; });
-      verify(what, relative_error(x.bottomRows(1), expected));
+      verify(what, [&] {
+        Matrix64 expected = Matrix64::Zero(1, x.cols());
+        each_tap(c,
+                 [&](Index yi, Index xi, Index wi) { expected(xi) += double{d(c.samples - 1, yi)} * double{w(wi)}; });
+        return relative_error(x.bottomRows(1), expected);
+      });
       measure(state, work, [&] { library.input_delta(d, w, x); });
     });
     kernel(name("weight gradient"), [=](benchmark::State& state, const std::string& what) {
@@ -46,10 +52,13 @@ void register_library() {
       Matrix g(1, 9 * c.in * c.out);
       Library library(c);
       library.weight_gradient(d, x, g);
-      Matrix64 expected = Matrix64::Zero(1, g.cols());
-      for (Index s = 0; s < c.samples; ++s)
-        each_tap(c, [&](Index yi, Index xi, Index wi) { expected(wi) += double{d(s, yi)} * double{x(s, xi)}; });
-      verify(what, relative_error(g, expected), 1e-4);  // sums of 200 000 products
+      const auto error = [&] {
+        Matrix64 expected = Matrix64::Zero(1, g.cols());
+        for (Index s = 0; s < c.samples; ++s)
+          each_tap(c, [&](Index yi, Index xi, Index wi) { expected(wi) += double{d(s, yi)} * double{x(s, xi)}; });
+        return relative_error(g, expected);
+      };
+      verify(what, error, 1e-4);  // sums of 200 000 products
       measure(state, work, [&] { library.weight_gradient(d, x, g); });
     });
   }

@@ -26,7 +26,7 @@ void register_library() {
       Matrix y(r, o);
       Library library;
       library.forward(x, w, y);
-      verify(what, relative_error(y, in_double(x) * in_double(w).transpose()));
+      verify(what, [&] { return relative_error(y, in_double(x) * in_double(w).transpose()); });
       measure(state, work, [&] { library.forward(x, w, y); });
     });
     kernel(name("input delta"), [r = r, i = i, o = o, work](benchmark::State& state, const std::string& what) {
@@ -34,7 +34,7 @@ void register_library() {
       Matrix x(r, i);
       Library library;
       library.input_delta(d, w, x);
-      verify(what, relative_error(x, in_double(d) * in_double(w)));
+      verify(what, [&] { return relative_error(x, in_double(d) * in_double(w)); });
       measure(state, work, [&] { library.input_delta(d, w, x); });
     });
     kernel(name("weight gradient"), [r = r, i = i, o = o, work](benchmark::State& state, const std::string& what) {
@@ -42,7 +42,7 @@ void register_library() {
       Matrix g = Matrix::Ones(o, i);
       Library library;
       library.weight_gradient(d, x, g);
-      verify(what, relative_error((g.array() - 1).matrix(), in_double(d).transpose() * in_double(x)));
+      verify(what, [&] { return relative_error((g.array() - 1).matrix(), in_double(d).transpose() * in_double(x)); });
       measure(state, work, [&] { library.weight_gradient(d, x, g); });
     });
   }

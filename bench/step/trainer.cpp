@@ -20,8 +20,8 @@ class TrainerOf final : public Trainer {
   TrainerOf(const Case& c, const Images& train, const Images& validation)
       : train_(train),
         validation_(validation),
-        plain_(classifier<float>(c.net), initial_theta(c.net), sgd()),
-        select_(classifier<float>(c.net), initial_theta(c.net), sgd(), features(),
+        plain_(classifier<float>(c.net, c.keeps), initial_theta(c.net), sgd()),
+        select_(classifier<float>(c.net, c.keeps), initial_theta(c.net), sgd(), features(),
                 MlpWeightNet<float>(features().layout()), initial_phi(), Meta({.learning_rate = meta_learning_rate})) {}
 
   mts::StepReport plain() override { return plain_(train_.batch, train_.samples); }

@@ -3,6 +3,7 @@
 // pooling) on images of 28 x 28 in ten classes, half real and half synthetic; M = 256 validation samples; the paper's 22
 // inputs of the weight net, 17 continuous columns, class in 4 dimensions and group in one.
 
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,7 @@ enum class Net { mlp, cnn };
 struct Case {
   Net net = Net::mlp;
   Index samples = 0;
+  bool keeps = true;  ///< activations; else they are recomputed at every use
 
   std::string name() const { return (net == Net::mlp ? "mlp/" : "cnn/") + std::to_string(samples); }
   Layers layers() const { return net == Net::mlp ? mlp_layers() : cnn_layers(); }
@@ -45,9 +47,10 @@ struct Case {
 inline std::vector<Case> cases() { return {{Net::mlp, 128}, {Net::mlp, 1024}, {Net::mlp, 4096}, {Net::cnn, 256}}; }
 
 template <class S>
-mts::nn::Classifier<S> classifier(Net net) {
-  if (net == Net::cnn) return mts::nn::cnn<S>({28, 28, 1});
-  return mts::nn::mlp<S>({pixels, 256, 256, classes});
+mts::nn::Classifier<S> classifier(Net net, bool keeps = true) {
+  constexpr Index unbounded = std::numeric_limits<Index>::max();
+  if (net == Net::cnn) return mts::nn::cnn<S>({28, 28, 1}, {.workspace_budget = keeps ? unbounded : 0});
+  return mts::nn::mlp<S>({pixels, 256, 256, classes}, {.workspace_budget = keeps ? unbounded : 0});
 }
 
 /// What is known of N samples: sample i has label i mod 10, group (i/10) mod 2 and place i mod 4000 in the pool.
