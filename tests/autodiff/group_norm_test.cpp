@@ -53,25 +53,13 @@ TEST_CASE_TEMPLATE("GroupNorm: by plain loops", S, float, double) {
     check_rows("pushforward of parameters", direct.pushforward({}, v), dy, 50 * roundoff);
     CHECK(direct.pushforward({}).isZero(0));
 
-    GappedRows<S> d(delta);
-    const Eigen::Matrix<S, Eigen::Dynamic, 1> us = u.cast<S>(), vs = v.cast<S>();
-    Eigen::Matrix<S, Eigen::Dynamic, 1> g = Eigen::Matrix<S, Eigen::Dynamic, 1>::Zero(2 * in.channels);
-    const std::array<Index, 1> widths{in.size()};
-    for (Index task = 0; task < direct.p.tasks(widths); ++task)
-      direct.p.parameter_pullback(direct.tile(), ConstView<S>(d.view()), us.data(), task, g.data());
-    check_rows("parameter pullback", g.template cast<double>().transpose(), u.transpose() * gradients, 100 * roundoff);
-    g.setOnes();  // it adds; without u, all u_i are 1
-    for (Index task = 0; task < direct.p.tasks(widths); ++task)
-      direct.p.parameter_pullback(direct.tile(), ConstView<S>(d.view()), static_cast<const S*>(nullptr), task,
-                                  g.data());
-    check_rows("parameter pullback, all ones", g.template cast<double>().transpose(),
+    check_rows("parameter pullback", direct.parameter_pullback(delta, u, 0), u.transpose() * gradients, 100 * roundoff);
+    check_rows("parameter pullback, all ones, added", direct.parameter_pullback(delta, {}, 1),
                gradients.colwise().sum().array() + 1, 100 * roundoff);
-    Vector dots = Vector::Constant(3, 0.5), norms = Vector::Constant(3, 0.5);
-    direct.p.per_sample_dot(direct.tile(), ConstView<S>(d.view()), vs.data(), dots.data());
-    direct.p.per_sample_squared_norm(direct.tile(), ConstView<S>(d.view()), norms.data());
     const double reach = (gradients.cwiseAbs() * v.cwiseAbs()).maxCoeff() + 0.5;
-    CHECK((dots.array() - 0.5 - (gradients * v).array()).abs().maxCoeff() <= 100 * roundoff * reach);
-    check_rows("per-sample squared norm", norms.transpose(),
+    CHECK((direct.per_sample_dot(delta, v, 0.5).array() - 0.5 - (gradients * v).array()).abs().maxCoeff() <=
+          100 * roundoff * reach);
+    check_rows("per-sample squared norm", direct.per_sample_squared_norm(delta, 0.5).transpose(),
                gradients.rowwise().squaredNorm().transpose().array() + 0.5, 100 * roundoff);
   }
 }
