@@ -27,7 +27,9 @@ const std::vector<Grouping> groupings = {{{1, 1, 1}, 1},   {{1, 1, 6}, 2},   {{1
 
 TEST_CASE_TEMPLATE("GroupNorm: by plain loops", S, float, double) {
   const double roundoff = static_cast<double>(Eigen::NumTraits<S>::epsilon());
-  for (const auto& [in, groups] : groupings) {
+  for (const Grouping& grouping : groupings) {
+    const ImageShape in = grouping.in;
+    const Index groups = grouping.groups;
     CAPTURE(autodiff::in_words(in));
     CAPTURE(groups);
     const RowMatrix<double> x = snap(images(3, in, 2));
@@ -65,7 +67,9 @@ TEST_CASE_TEMPLATE("GroupNorm: by plain loops", S, float, double) {
 }
 
 TEST_CASE("GroupNorm: derivatives") {
-  for (const auto& [in, groups] : groupings) {
+  for (const Grouping& grouping : groupings) {
+    const ImageShape in = grouping.in;
+    const Index groups = grouping.groups;
     if (in.size() > 60) continue;
     auto c =
         make_case(mts::detail::text("GroupNorm, ", autodiff::in_words(in), ", ", groups, " groups"), {images(2, in)});
