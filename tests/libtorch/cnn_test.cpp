@@ -28,12 +28,19 @@ Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, Index
 }
 constexpr ad::Window same3{.kernel = {3, 3}, .padding = {1, 1}};
 
+/// Images of ordinary size.
+template <class S>
+RowMatrix<S> images(Index n, const ad::ImageShape& s) {
+  RandomStream stream(10, "images");
+  return RowMatrix<S>::NullaryExpr(n, s.size(), [&] { return static_cast<S>(stream.normal()); });
+}
+
 /// image -> 3x3 convolution to `channels` -> middle -> Linear(4) -> cross-entropy.
 /// \param middle  adds the primitive to our graph, for an image of the given shape
 /// \param torch_middle  the same in torch, from N x C x H x W to rows; the middle's own parameters are p[2] and on
 template <class S>
 void check_middle(Index channels, const std::function<ad::Node(ad::Graph<S>&, ad::Node, ad::ImageShape)>& middle,
-                  const std::function<Tensor(const Tensor&, const Tensors& p)>& torch_middle) {
+                  const std::function<Tensor(const Tensor&, const Tensors& p)>& torch_middle, bool hostile = true) {
   const ad::ImageShape in{5, 4, 2};
   constexpr Index classes = 4;
   ad::Graph<S> g;
@@ -47,7 +54,7 @@ void check_middle(Index channels, const std::function<ad::Node(ad::Graph<S>&, ad
   const ad::Network<S> net(std::move(g), {.value = loss});
   const auto theta = net.initialize({5, "theta"});
 
-  const auto rows = hostile_inputs<S>(samples, in.size());
+  const auto rows = hostile ? hostile_inputs<S>(samples, in.size()) : images<S>(samples, in);
   const auto labels = some_labels(samples, classes);
   ad::NetworkInput<S> input(samples);
   input.add(rows).add(labels);
@@ -65,13 +72,6 @@ template <class S>
 void check_function(Index channels, const std::function<ad::Node(ad::Graph<S>&, ad::Node, ad::ImageShape)>& ours,
                     const std::function<Tensor(const Tensor&)>& theirs) {
   check_middle<S>(channels, ours, [&](const Tensor& h, const Tensors&) { return theirs(h); });
-}
-
-/// Images of ordinary size.
-template <class S>
-RowMatrix<S> images(Index n, const ad::ImageShape& s) {
-  RandomStream stream(10, "images");
-  return RowMatrix<S>::NullaryExpr(n, s.size(), [&] { return static_cast<S>(stream.normal()); });
 }
 
 Tensor residual_block(const Tensor& x, const Tensors& p, std::size_t& at, Index channels, Index stride, Index groups) {
@@ -176,7 +176,10 @@ TEST_SUITE("parity with LibTorch: images") {
           },
           [&](const Tensor& h, const Tensors& p) {
             return channels_last(torch::group_norm(torch::tanh(h), groups, p[2], p[3]));
-          });
+          },
+          // Of nearly constant images torch computes a x + b in float with large a and b that cancel: off by 45 times what
+          // ours is. There double alone can be compared.
+          groups < 6 || std::same_as<S, double>);
   }
 
   TEST_CASE_TEMPLATE("flatten: weights learned behind torch's fit", S, float, double) {
