@@ -162,6 +162,10 @@ void check(const Settings& s) {
   if (learns && s.uniform_steps >= s.steps)
     throw UsageError(fmt::format("--uniform-steps {} leaves no step for selection: expected fewer than --steps {}",
                                  s.uniform_steps, s.steps));
+  if (s.model == ModelKind::mlp && !s.channels.empty())
+    throw UsageError("--channels needs --model cnn or resnet: an mlp has none");
+  if (s.model == ModelKind::resnet && !s.hidden.empty() && s.hidden != Settings().hidden)
+    throw UsageError("--hidden can't be combined with --model resnet, which has no hidden layers");
   if (s.disjoint && s.mode != Mode::crossed) throw UsageError("--disjoint needs --mode crossed");
   if (s.tempering > 0 && s.activation == WeightActivationKind::relu)
     throw UsageError("--tempering can't be combined with --activation relu, whose weights can be exactly 0");
@@ -297,6 +301,8 @@ Command parse(std::span<const std::string> arguments) {
   if (run.parsed()) {
     command.job = Job::run;
     check(command.settings);
+    command.settings.channels = channels_of(command.settings);
+    if (command.settings.model == ModelKind::resnet) command.settings.hidden.clear();
     if (command.session.out.empty()) throw UsageError("mts-lab run: where should the results go? Add --out DIR");
   } else if (verify.parsed()) {
     command.job = Job::verify;

@@ -87,12 +87,11 @@ class MtsTraining final : public Training {
   MtsTraining(const Task& task, Features features, W weight_net, A activation)
       : task_(task),
         activation_(activation),
-        train_(task.problem.pool, task.batch, task.seed),
+        train_(task),
         validation_(task.problem.validation, task.settings.validation_batch, task.seed),
         step_(make_step(make_classifier(task.settings, task.problem), std::move(features), std::move(weight_net),
                         activation, task)) {
-    if (task.settings.mode == Mode::crossed)
-      selector_.emplace(task.problem.pool, task.batch, task.seed, "lab: selector batch order");
+    if (task.settings.mode == Mode::crossed) selector_.emplace(task, "lab: selector batch order");
   }
 
   StepReport step() override {
@@ -113,7 +112,7 @@ class MtsTraining final : public Training {
     const auto order = RandomStream(task_.seed, "lab: order of the pool's weights").permutation(pool.size());
     SampleVector weights(pool.size());
     Batch batch;
-    Samples samples;
+    Samples samples, range;
     FeatureBatch<float> f;
     std::vector<Index> ids(static_cast<std::size_t>(task_.batch));
     const auto validation = step_.model().forward(step_.theta(), validation_.current);
@@ -121,8 +120,12 @@ class MtsTraining final : public Training {
       for (Index k = 0; k < task_.batch; ++k)
         ids[static_cast<std::size_t>(k)] = order[static_cast<std::size_t>((begin + k) % pool.size())];
       data::gather(pool, ids, batch, samples);
-      const auto train = step_.model().linearize(step_.theta(), batch);
-      step_.features().extract(LabContext{train, validation, samples, validation_.samples}, f);
+      step_.features().begin(task_.batch, samples, f);
+      step_.model().forward(step_.theta(), batch, [&](const Model::Rows& rows) {
+        samples.slice_into(rows.begin(), rows.samples(), range);
+        step_.features().extract_rows(LabContext{rows, validation, range, validation_.samples}, rows.begin(), f);
+      });
+      step_.features().finish(samples, f);
       const auto logits = step_.weight_net().forward(step_.phi(), f);
       for (Index k = 0; k < std::min(task_.batch, pool.size() - begin); ++k)
         weights[ids[static_cast<std::size_t>(k)]] = weight_of(activation_, logits.value()[k]);

@@ -174,8 +174,8 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
   if (names.empty()) names = s.methods.front();
   script += fmt::format(
       "set multiplot layout 2,2 margins screen 0.085,0.98,0.085,0.84 spacing screen 0.095,0.115 "
-      "title '{} on {}: {}' offset 0,-0.3\n",
-      text_for_gnuplot(names), text_for_gnuplot(s.benchmark), seeds);
+      "title '{} on {}, {}: {}' offset 0,-0.3\n",
+      text_for_gnuplot(names), text_for_gnuplot(s.benchmark), text_for_gnuplot(trained(s)), seeds);
   script +=
       "set border 3 lc rgb '#555555'\n"
       "set tics nomirror out scale 0.6 textcolor rgb '#222222'\n"

@@ -9,6 +9,48 @@ std::filesystem::path default_data() { return data::fashion_mnist_folder; }
 std::filesystem::path default_cache() { return data::default_cache_folder(); }
 Index default_generator_epochs() { return data::GeneratorOptions{}.epochs; }
 
+std::vector<Index> channels_of(const Settings& s) {
+  if (!s.channels.empty()) return s.channels;
+  switch (s.model) {
+    case ModelKind::cnn:
+      return {16, 32};
+    case ModelKind::resnet:
+      return {16, 32, 64};
+    case ModelKind::mlp:
+      break;
+  }
+  return {};
+}
+
+std::string trained(const Settings& s) {
+  std::string words = name_of_choice(s.model);
+  if (s.augmentation != AugmentationKind::none) words += " with augmentation " + name_of_choice(s.augmentation);
+  return words;
+}
+
+const std::vector<Choice<ModelKind>>& Choices<ModelKind>::all() {
+  using enum ModelKind;
+  static const std::vector<Choice<ModelKind>> choices = {
+      {mlp, "mlp", "a multi-layer perceptron"},
+      {cnn, "cnn", "3x3 convolutions, each with 2x2 max pooling, then hidden layers"},
+      {resnet, "resnet", "a residual net with group norm, one block a stage"},
+  };
+  return choices;
+}
+
+const std::vector<Choice<AugmentationKind>>& Choices<AugmentationKind>::all() {
+  using enum AugmentationKind;
+  static const std::vector<Choice<AugmentationKind>> choices = {
+      {none, "none", "images as they are"},
+      {shift, "shift", "moved; zeros come in"},
+      {flip, "flip", "left and right swapped, every other time"},
+      {shift_flip, "shift-flip", "both"},
+      {crop, "crop", "moved; what comes in is the image mirrored at its edge"},
+      {crop_flip, "crop-flip", "that and the flip"},
+  };
+  return choices;
+}
+
 const std::vector<Choice<WeightActivationKind>>& Choices<WeightActivationKind>::all() {
   using enum WeightActivationKind;
   static const std::vector<Choice<WeightActivationKind>> choices = {

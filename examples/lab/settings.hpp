@@ -15,6 +15,8 @@
 
 namespace mts::lab {
 
+enum class ModelKind { mlp, cnn, resnet };
+enum class AugmentationKind { none, shift, flip, shift_flip, crop, crop_flip };
 enum class WeightActivationKind { sigmoid, softmax, softplus, relu };
 enum class WeightNetKind { mlp, tabular, group };
 enum class Mode { joint, crossed };
@@ -38,7 +40,11 @@ struct Settings {
   Index generator_epochs = default_generator_epochs();
 
   Index steps = 600;
+  ModelKind model = ModelKind::mlp;
   std::vector<Index> hidden = {128};
+  std::vector<Index> channels = {};  ///< none: the model's own, `channels_of`
+  AugmentationKind augmentation = AugmentationKind::none;
+  Index augmentation_pixels = 2;
   double learning_rate = 0.05;
   ScheduleKind schedule = ScheduleKind::cosine;
   double momentum = 0.9;
@@ -65,6 +71,12 @@ struct Settings {
   double b_eff_floor_strength = 1;
   double tempering = 0;
 };
+
+/// The channels of each convolution of the CNN, of each stage of the residual net; none for the MLP.
+std::vector<Index> channels_of(const Settings& settings);
+
+/// In words for titles what is trained: "cnn", "cnn with augmentation shift".
+std::string trained(const Settings& settings);
 
 /// What they do not depend on: where and how the work is done.
 struct Session {
@@ -143,7 +155,16 @@ void for_each_setting(S& s, Visitor&& visit) {
 
   visit.group("Classifier, the same for all methods");
   visit(Option{"steps", "K", "training steps of each run"}, s.steps, at_least<Index>(1));
-  visit(Option{"hidden", "N,...", "widths of the hidden layers"}, s.hidden, each_at_least(1));
+  visit(Option{"model", "NAME", "what is trained"}, s.model, any());
+  visit(Option{"hidden", "N,...", "widths of the hidden layers (mlp; cnn: after the convolutions)"}, s.hidden,
+        each_at_least(1));
+  visit(Option{"channels", "N,...",
+               "channels of each convolution (cnn; where not given 16,32) or stage (resnet; 16,32,64)"},
+        s.channels, each_at_least(1));
+  visit(Option{"augment", "NAME", "what is done to the images of training batches, anew in each step"}, s.augmentation,
+        any());
+  visit(Option{"augment-pixels", "K", "a shift or crop moves an image by up to K pixels"}, s.augmentation_pixels,
+        at_least<Index>(0));
   visit(Option{"lr", "X", "learning rate of SGD"}, s.learning_rate, positive());
   visit(Option{"schedule", "NAME", "how it goes on"}, s.schedule, any());
   visit(Option{"momentum", "X", "its momentum"}, s.momentum, below_one());
@@ -185,6 +206,14 @@ void for_each_session_option(S& s, Visitor&& visit) {
   visit(Option{"no-pictures", "", "write no pictures, so that gnuplot is not needed"}, s.no_pictures, any());
 }
 
+template <>
+struct Choices<ModelKind> {
+  static const std::vector<Choice<ModelKind>>& all();
+};
+template <>
+struct Choices<AugmentationKind> {
+  static const std::vector<Choice<AugmentationKind>>& all();
+};
 template <>
 struct Choices<WeightActivationKind> {
   static const std::vector<Choice<WeightActivationKind>>& all();

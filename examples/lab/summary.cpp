@@ -120,8 +120,9 @@ std::string text_of(const Settings& s, const Summary& summary) {
   const std::string seeds = s.seeds == 1 ? fmt::format("seed {}", s.first_seed)
                                          : fmt::format("seeds {} to {}", s.first_seed,
                                                        s.first_seed + static_cast<std::uint64_t>(s.seeds) - 1);
-  std::string out = fmt::format("\n{}, {}, {} steps; accuracy on the {} set; AUC: real or good against the rest\n\n",
-                                s.benchmark, seeds, s.steps, name_of_choice(s.evaluate_on));
+  std::string out =
+      fmt::format("\n{}, {}, {}, {} steps; accuracy on the {} set; AUC: real or good against the rest\n\n", s.benchmark,
+                  trained(s), seeds, s.steps, name_of_choice(s.evaluate_on));
   std::size_t width = 6;
   for (const auto& method : s.methods) width = std::max(width, method.size());
   out += fmt::format("{:<{}}  batch   accuracy %   AUC of weights [95 %]   end B_eff/N   seconds\n", "method", width);

@@ -10,8 +10,7 @@ namespace {
 class UniformTraining final : public Training {
  public:
   explicit UniformTraining(const Task& task)
-      : batches_(task.problem.pool, task.batch, task.seed),
-        step_(make_step(make_classifier(task.settings, task.problem), task)) {}
+      : batches_(task), step_(make_step(make_classifier(task.settings, task.problem), task)) {}
 
   StepReport step() override {
     batches_.next();

@@ -96,6 +96,15 @@ TEST_CASE("GroupNorm: derivatives on hostile images") {
   check_primitive(GroupNorm{{2, 1, 2}, 2}, make_case("zeros", {RowMatrix<double>::Zero(4, 4)}));
 }
 
+TEST_CASE("GroupNorm: what a group of one entry passes on is exactly nothing") {
+  // In float round-off, times 1/sqrt(epsilon) = 316, would show.
+  const ImageShape in{1, 1, 21};  // 16, 4 and 1 channels
+  const RowMatrix<double> x = images(5, in, 3), delta = images(5, in, 7);
+  Direct<float, GroupNorm> direct({in, 21}, x, random_vector(42, RandomStream(37, "w"), 2));
+  CHECK(direct.pullback(delta).isZero(0));
+  CHECK(direct.pushforward(delta).isZero(0));
+}
+
 TEST_CASE("GroupNorm: images far from 0 keep their digits") {
   // The inputs are multiples of 2^-6, so they are the same in float; neither the rounding of the mean (to 2^-10) nor that of
   // the sum of 512 entries may show.

@@ -96,7 +96,7 @@ TEST_CASE("a background is painted where the garment is not, with noise of .03")
   for (std::size_t k = 0; k < 28; ++k) image[k] = 0.5f;    // garment
   for (std::size_t k = 28; k < 56; ++k) image[k] = 0.04f;  // the threshold itself is background
   const Stripes stripes{1, 0.2};
-  paint_background(image, 28, stripes, RandomStream(5, "background"));
+  paint_background(image, {28, 28, 1}, stripes, RandomStream(5, "background"));
   double squares = 0;
   for (Index k = 0; k < 784; ++k) {
     const double x = static_cast<double>(image[static_cast<std::size_t>(k)]);
@@ -114,12 +114,12 @@ TEST_CASE("a background is painted where the garment is not, with noise of .03")
 
 TEST_CASE("blur keeps constants and mirror symmetry, spreads a point by its deviation, and keeps its mass") {
   std::vector<float> flat(28 * 28, 0.37f);
-  blur(flat, 28);
+  blur(flat, {28, 28, 1});
   for (const float x : flat) CHECK(x == doctest::Approx(0.37));
   const Index n = 57;  // deviation 57/7
   std::vector<float> point(static_cast<std::size_t>(n * n), 0.0f);
   point[static_cast<std::size_t>(28 * n + 28)] = 1.0f;
-  blur(point, n);
+  blur(point, {n, n, 1});
   double mass = 0, second = 0;
   for (Index v = 0; v < n; ++v)
     for (Index u = 0; u < n; ++u) {
@@ -140,8 +140,8 @@ TEST_CASE("the permutation is one, the same for all images; noise covers an imag
     b[k] = 1 - a[k];
   }
   const auto before = a;
-  destroy(a, 8, Destruction::permutation, RandomStream(1, "x"));
-  destroy(b, 8, Destruction::permutation, RandomStream(2, "y"));
+  destroy(a, {8, 8, 1}, Destruction::permutation, RandomStream(1, "x"));
+  destroy(b, {8, 8, 1}, Destruction::permutation, RandomStream(2, "y"));
   CHECK(a != before);
   for (std::size_t k = 0; k < 64; ++k) CHECK(a[k] == doctest::Approx(static_cast<double>(1 - b[k])));
   auto sorted = a;
@@ -149,7 +149,69 @@ TEST_CASE("the permutation is one, the same for all images; noise covers an imag
   CHECK(sorted == before);
 
   std::vector<float> bright(400, 1.0f), dark(400, 0.0f);
-  destroy(bright, 20, Destruction::noise, RandomStream(1, "x"));
-  destroy(dark, 20, Destruction::noise, RandomStream(1, "x"));
+  destroy(bright, {20, 20, 1}, Destruction::noise, RandomStream(1, "x"));
+  destroy(dark, {20, 20, 1}, Destruction::noise, RandomStream(1, "x"));
   for (std::size_t k = 0; k < 400; ++k) CHECK(bright[k] - dark[k] == doctest::Approx(0.15).epsilon(1e-4));
+}
+
+namespace {
+
+constexpr ImageShape colour{9, 7, 3};
+
+// Channel c of an image in colour.
+std::vector<float> channel_of(const std::vector<float>& image, Index c) {
+  std::vector<float> out;
+  for (Index k = c; k < static_cast<Index>(image.size()); k += 3) out.push_back(image[static_cast<std::size_t>(k)]);
+  return out;
+}
+std::vector<float> random_image(Index n, std::uint64_t seed) {
+  const auto x = random_images(1, n, seed);
+  return {x.data(), x.data() + n};
+}
+
+}  // namespace
+
+TEST_CASE("in colour a pixel with any channel above the threshold is the garment's, the others get the same stripes") {
+  std::vector<float> image(static_cast<std::size_t>(colour.size()), 0.0f);
+  image[3 * 10 + 1] = 0.5f;  // the green of pixel (1, 3)
+  const Stripes stripes{3, -0.4};
+  paint_background(image, colour, stripes, RandomStream(5, "background"));
+  CHECK(image[3 * 10] == 0.0f);
+  CHECK(image[3 * 10 + 1] == 0.5f);
+  CHECK(image[3 * 10 + 2] == 0.0f);
+  double products = 0;
+  for (Index k = 0; k < colour.pixels(); ++k) {
+    if (k == 10) continue;
+    double e[3];
+    for (Index c = 0; c < 3; ++c) {
+      e[c] = static_cast<double>(image[static_cast<std::size_t>(3 * k + c)]) - stripes.at(k % 7, k / 7, 7);
+      CHECK(std::abs(e[c]) < 0.15);
+    }
+    products += e[0] * e[1] / (0.03 * 0.03);
+  }
+  CHECK(std::abs(products) < 4 * std::sqrt(62.0));  // the noises of two channels are independent: mean 0, variance 62
+}
+
+TEST_CASE("blur takes each channel for itself; the permutation moves pixels with all their channels") {
+  const auto before = random_image(colour.size(), 4);
+  auto blurred = before, permuted = before;
+  blur(blurred, colour);
+  destroy(permuted, colour, Destruction::permutation, RandomStream(1, "x"));
+  CHECK(permuted != before);
+  for (Index c = 0; c < 3; ++c) {
+    auto alone = channel_of(before, c), shuffled = alone;
+    blur(alone, {9, 7, 1});
+    CHECK(channel_of(blurred, c) == alone);
+    destroy(shuffled, {9, 7, 1}, Destruction::permutation, RandomStream(1, "x"));
+    CHECK(channel_of(permuted, c) == shuffled);
+  }
+}
+
+TEST_CASE("an image that is not of the shape it is said to have is refused") {
+  auto image = random_image(64, 1);
+  const ImageShape wrong{8, 7, 1};
+  CHECK_REFUSED(mts::ShapeError, paint_background(image, wrong, {}, RandomStream(0, "n")), "paint_background",
+                "expected 56", "found 64");
+  CHECK_REFUSED(mts::ShapeError, blur(image, wrong), "blur", "expected 56", "found 64");
+  CHECK_REFUSED(mts::ShapeError, destroy(image, wrong, Destruction::noise, RandomStream(0, "n")), "destroy");
 }

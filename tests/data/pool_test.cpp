@@ -92,6 +92,11 @@ TEST_CASE("a problem that is not sound is refused with part, sample, expected an
   CHECK_REFUSED(ValueError, check(refused([](Problem& p) { p.pool.origins[1] = 2; })), "origin of sample 1", "found 2");
   CHECK_REFUSED(ValueError, check(refused([](Problem& p) { p.pool.origins[0] = 3; })), "origin of sample 0", "itself");
   CHECK_REFUSED(ValueError, check(refused([](Problem& p) { p.classes = 1; })), "at least 2 classes");
+  CHECK_REFUSED(ShapeError, check(refused([](Problem& p) {
+                  p.image = {2, 2, 1};
+                })),
+                "example: pool", "2 x 2 x 1", "expected 4", "found 3");
+  CHECK_NOTHROW(check(refused([](Problem& p) { p.image = {3, 1, 1}; })));
 }
 
 TEST_CASE("gather copies inputs, labels and what is known of the samples, in the order asked for") {

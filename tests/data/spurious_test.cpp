@@ -22,14 +22,14 @@ namespace {
 constexpr Index side = 6, train_size = 18000, test_size = 2400;
 
 // Image i: pixel 0 tells i, pixel 1 its class, the rest is empty. Both are garment.
-ImageSet numbered(Index n, int classes) {
-  ImageSet::Images images(std::array<std::size_t, 3>{static_cast<std::size_t>(n), side, side});
+ImageSet numbered(Index n, int classes, std::size_t channels = 1) {
+  ImageSet::Images images(std::array<std::size_t, 4>{static_cast<std::size_t>(n), side, side, channels});
   images.fill(0.0f);
   std::vector<int> labels;
   for (Index i = 0; i < n; ++i) {
     labels.push_back(static_cast<int>(i % classes));
-    images(static_cast<std::size_t>(i), 0, 0) = 0.1f + 0.8f * static_cast<float>(i) / static_cast<float>(n);
-    images(static_cast<std::size_t>(i), 0, 1) = 0.1f + 0.2f * static_cast<float>(i % classes);
+    images(static_cast<std::size_t>(i), 0, 0, 0) = 0.1f + 0.8f * static_cast<float>(i) / static_cast<float>(n);
+    images(static_cast<std::size_t>(i), 0, 1, 0) = 0.1f + 0.2f * static_cast<float>(i % classes);
   }
   return ImageSet(std::move(images), std::move(labels), classes);
 }
@@ -105,6 +105,7 @@ TEST_CASE("the parts have their sizes and pass their checks") {
   const Problem& p = built().problem;
   CHECK_NOTHROW(check(p));
   CHECK(p.name == "spurious");
+  CHECK(p.image == ImageShape{6, 6, 1});
   CHECK(p.classes == 4);
   CHECK(p.pool.size() == 4800);
   CHECK(p.validation.size() == 48);
@@ -127,6 +128,48 @@ TEST_CASE("same seed, same bits, whatever the number of threads; another seed, a
   CHECK(other.pool.inputs != built().problem.pool.inputs);
   CHECK(other.pool.kinds != built().problem.pool.kinds);
   CHECK(other.test.inputs != built().problem.test.inputs);
+}
+
+TEST_CASE("the construction still draws what it drew when it was frozen") {
+  // Truth of every sample, and the pixels of every 50th in sixteen steps, so that no compiler's last bits show.
+  const Problem& p = built().problem;
+  Checksum sum;
+  const auto add = [&](const auto& values) {
+    for (const auto x : values) sum.add(static_cast<std::uint64_t>(x));
+  };
+  for (const LabelledSet* set : {static_cast<const LabelledSet*>(&p.pool), &p.validation, &p.tuning, &p.test}) {
+    add(set->labels);
+    add(set->attributes);
+    for (Index i = 0; i < set->size(); i += 50)
+      for (Index k = 0; k < set->inputs.cols(); ++k) sum.add(static_cast<std::uint64_t>(16 * set->inputs(i, k)));
+  }
+  add(p.pool.groups);
+  add(p.pool.kinds);
+  add(p.pool.origins);
+  CHECK(sum.value() == 17517572490793052617u);
+}
+
+TEST_CASE("of images in colour the same problem is made, but for the pixels") {
+  struct Colour : Blend {
+    RowMatrix<float> decode(const RowMatrix<float>& z) const {
+      return RowMatrix<float>::Zero(z.rows(), 3 * side * side);
+    }
+  };
+  const ImageData colour{numbered(train_size, 4, 3), numbered(test_size, 4, 3)};
+  const Problem p = spurious(colour, Colour{}, Corner{}, 900, options());
+  const Problem& grey = built().problem;
+  CHECK_NOTHROW(check(p));
+  CHECK(p.image == ImageShape{6, 6, 3});
+  CHECK(p.pool.inputs.cols() == 108);
+  CHECK(p.pool.kinds == grey.pool.kinds);
+  CHECK(p.pool.attributes == grey.pool.attributes);
+  CHECK(p.pool.origins == grey.pool.origins);
+  CHECK(p.test.labels == grey.test.labels);
+  for (Index i = 0; i < p.test.size(); ++i) {
+    CHECK(p.test.inputs(i, 0) == grey.test.inputs(i, 0));  // red of the first pixel, which tells the image's number
+    CHECK(p.test.inputs(i, 3) == grey.test.inputs(i, 1));  // and of the second, which tells its class
+  }
+  CHECK(p.test.inputs.rightCols(90).minCoeff() > 0);
 }
 
 TEST_CASE("validation, tuning and test are real, clean, disjoint and balanced over classes and attributes") {

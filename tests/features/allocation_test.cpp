@@ -1,4 +1,4 @@
-// No allocation in steady state. Eigen allocates by malloc, so malloc is what is counted: of this thread, while asked for.
+// No allocation in steady state.
 #include <doctest/doctest.h>
 
 #include "features/support.hpp"
@@ -10,27 +10,9 @@
 #include "mts/features/nearest_real_cosine.hpp"
 #include "mts/features/nearest_validation_cosine.hpp"
 #include "mts/features/validation_centre_cosine.hpp"
-#include "support/sanitized.hpp"
+#include "support/allocations.hpp"
 
-#if defined(__GLIBC__) && !defined(MTS_SANITIZED)
-
-namespace {
-thread_local bool counting = false;
-thread_local int allocations = 0;
-}  // namespace
-
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-void* malloc(std::size_t size) noexcept {
-  allocations += counting;
-  return __libc_malloc(size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  allocations += counting;
-  return __libc_memalign(alignment, size);
-}
-}
+#if defined(MTS_COUNTS_ALLOCATIONS)
 
 using namespace mts_test;
 using namespace mts::features;
@@ -52,17 +34,11 @@ TEST_CASE("features allocate nothing once sizes repeat, however large") {
     const auto context = context_of(t, v, pool, none);
     mts::FeatureBatch<float> out;
     features.extract(context, out);
-    allocations = 0;
-    counting = true;
-    features.extract(context, out);
-    counting = false;
     CAPTURE(width);
-    CHECK(allocations == 0);
+    CHECK(allocations_of([&] { features.extract(context, out); }) == 0);
   }
-  counting = true;
-  const auto proof = std::make_unique<int>(1);
-  counting = false;
-  CHECK(allocations == 1);  // that it does count
+  std::unique_ptr<int> proof;
+  CHECK(allocations_of([&] { proof = std::make_unique<int>(1); }) == 1);  // that it does count
 }
 
 #endif

@@ -60,8 +60,16 @@ TEST_CASE("Command line: every option arrives") {
                                  "2",
                                  "--steps",
                                  "50",
+                                 "--model",
+                                 "cnn",
                                  "--hidden",
                                  "64,32",
+                                 "--channels",
+                                 "8,24",
+                                 "--augment",
+                                 "crop-flip",
+                                 "--augment-pixels",
+                                 "4",
                                  "--lr",
                                  "0.1",
                                  "--schedule",
@@ -111,7 +119,11 @@ TEST_CASE("Command line: every option arrives") {
   CHECK(s.data == "elsewhere");
   CHECK(s.generator_epochs == 2);
   CHECK(s.steps == 50);
+  CHECK(s.model == ModelKind::cnn);
   CHECK(s.hidden == std::vector<mts::Index>{64, 32});
+  CHECK(s.channels == std::vector<mts::Index>{8, 24});
+  CHECK(s.augmentation == AugmentationKind::crop_flip);
+  CHECK(s.augmentation_pixels == 4);
   CHECK(s.learning_rate == 0.1);
   CHECK(s.schedule == ScheduleKind::constant);
   CHECK(s.momentum == 0.5);
@@ -143,6 +155,8 @@ TEST_CASE("Command line: unknown names are refused with the nearest known one") 
   CHECK_REFUSED(UsageError, run_with({"--activation", "sigmod"}), "--activation 'sigmod'", "did you mean 'sigmoid'");
   CHECK_REFUSED(UsageError, run_with({"--weight-net", "table"}), "--weight-net 'table'", "tabular");
   CHECK_REFUSED(UsageError, run_with({"--mode", "cross"}), "did you mean 'crossed'");
+  CHECK_REFUSED(UsageError, run_with({"--model", "cn"}), "--model 'cn'", "did you mean 'cnn'");
+  CHECK_REFUSED(UsageError, run_with({"--augment", "flips"}), "--augment 'flips'", "did you mean 'flip'");
   CHECK_REFUSED(UsageError, run_with({"--batchs", "64"}), "unknown option '--batchs'", "did you mean '--batch'");
   CHECK_REFUSED(UsageError, run_with({"--batchs=64"}), "unknown option '--batchs'", "did you mean '--batch'");
   CHECK_REFUSED(UsageError, run_with({"64"}), "unknown argument '64'");
@@ -165,6 +179,9 @@ TEST_CASE("Command line: values outside their domain are refused by option, expe
   CHECK_REFUSED(UsageError, run_with({"--lr", "inf"}), "--lr: expected a number above 0");
   CHECK_REFUSED(UsageError, run_with({"--momentum", "1"}), "--momentum: expected a number from 0 to below 1");
   CHECK_REFUSED(UsageError, run_with({"--tempering", "1.5"}), "--tempering: expected a number from 0 to 1, found 1.5");
+  CHECK_REFUSED(UsageError, run_with({"--model", "cnn", "--channels", "8,0"}),
+                "--channels: expected numbers of at least 1");
+  CHECK_REFUSED(UsageError, run_with({"--augment-pixels=-1"}), "--augment-pixels: expected at least 0, found -1");
   CHECK_REFUSED(UsageError, run_with({"--threads=-2"}), "--threads: expected at least 0, found -2");
   CHECK_REFUSED(UsageError, run_with({"--batch"}), "--batch");
 }
@@ -174,8 +191,19 @@ TEST_CASE("Command line: options that exclude one another are refused together")
   CHECK_REFUSED(UsageError, run_with({"--activation", "relu", "--tempering", "0.2"}), "--tempering", "relu");
   CHECK_REFUSED(UsageError, run_with({"--activation", "relu", "--weight-net", "tabular"}), "relu", "tabular",
                 "begin at 0");
+  CHECK_REFUSED(UsageError, run_with({"--channels", "8"}), "--channels needs --model cnn or resnet");
+  CHECK_REFUSED(UsageError, run_with({"--model", "resnet", "--hidden", "64"}), "--hidden", "resnet");
   CHECK_REFUSED(UsageError, run_with({"--steps", "100"}), "--uniform-steps 100", "--steps 100");
   CHECK(run_with({"--steps", "100", "--method", "uniform"}).settings.steps == 100);
+}
+
+TEST_CASE("Command line: what depends on the model is resolved") {
+  CHECK(run_with({}).settings.channels.empty());
+  CHECK(run_with({"--model", "cnn"}).settings.channels == std::vector<mts::Index>{16, 32});
+  CHECK(run_with({"--model", "cnn"}).settings.hidden == std::vector<mts::Index>{128});
+  CHECK(run_with({"--model", "resnet"}).settings.channels == std::vector<mts::Index>{16, 32, 64});
+  CHECK(run_with({"--model", "resnet"}).settings.hidden.empty());
+  CHECK(run_with({"--model", "resnet", "--channels", "8"}).settings.channels == std::vector<mts::Index>{8});
 }
 
 TEST_CASE("Command line: a run without a place for its results, and no job at all, are refused") {

@@ -1,4 +1,5 @@
 #include <map>
+#include <set>
 
 #include "lab/cli.hpp"
 #include "lab/registry.hpp"
@@ -29,8 +30,8 @@ Settings short_settings() {
   return s;
 }
 
-Outcome outcome(const std::string& method, const Settings& s, Index batch = 16, std::uint64_t seed = 3) {
-  const auto problem = mts_test::small_problem();
+Outcome outcome(const std::string& method, const Settings& s, Index batch = 16, std::uint64_t seed = 3,
+                const mts::data::Problem& problem = mts_test::small_problem()) {
   const auto training = method_named(method).start({s, problem, batch, seed});
   Outcome o;
   for (Index k = 0; k < s.steps; ++k) o.last = training->step();
@@ -116,6 +117,126 @@ TEST_CASE("Methods: every option of the selection does something") {
     CAPTURE(placed.first->second);
     CHECK(placed.second);
   }
+}
+
+/// Settings under which convolutional nets of a size for tests learn the small images, a third of whose labels are wrong.
+Settings image_settings(ModelKind model) {
+  Settings s = short_settings();
+  s.model = model;
+  if (model != ModelKind::mlp) s.channels = {8};
+  s.steps = 60;
+  return s;
+}
+Outcome image_outcome(const std::string& method, const Settings& s, std::uint64_t seed = 3) {
+  static const auto problem = mts_test::small_image_problem();
+  return outcome(method, s, 16, seed, problem);
+}
+
+TEST_CASE("Methods: every model learns, by every method, the same whatever the number of threads") {
+  const auto problem = mts_test::small_image_problem();
+  std::set<std::size_t> sizes;
+  for (const auto model : {ModelKind::mlp, ModelKind::cnn, ModelKind::resnet}) {
+    const Settings s = image_settings(model);
+    CAPTURE(text_of(model));
+    for (const auto* method : {"uniform", "mts"}) {
+      const auto training = method_named(method).start({s, problem, 16, 3});
+      for (Index k = 0; k < s.steps; ++k) training->step();
+      mts::nn::ClassificationBatch<float> test;
+      mts::data::gather_all(problem.test, test);
+      CHECK(mts::nn::accuracy(training->model(), training->theta(), test) > 0.6);  // by chance: 1/3
+      Settings shorter = s;
+      shorter.steps = 8;
+      const auto one = [&] {
+        const mts::ThreadLimit limit(1);
+        return image_outcome(method, shorter);
+      }();
+      const mts::ThreadLimit limit(4);
+      const auto four = image_outcome(method, shorter);
+      CHECK(one.theta == four.theta);
+      CHECK(one.weights == four.weights);
+      sizes.insert(one.theta.size());
+    }
+  }
+  CHECK(sizes.size() == 3);
+}
+
+TEST_CASE("Methods: the network is the one that the settings name") {
+  const auto problem = mts_test::small_image_problem();
+  const auto parameters = [&](Settings s) { return make_classifier(s, problem).initialize({0, "any"}).size(); };
+  Settings s;
+  s.hidden = {10};
+  CHECK(parameters(s) == 64 * 10 + 10 + 10 * 3 + 3);
+  s.model = ModelKind::cnn;
+  s.channels = {4, 6};
+  // 3x3 convolutions, each halving the image: 8 x 8 to 2 x 2 of 6 channels
+  CHECK(parameters(s) == (9 * 4 + 4) + (9 * 4 * 6 + 6) + (2 * 2 * 6 * 10 + 10) + (10 * 3 + 3));
+  s.model = ModelKind::resnet;
+  s.channels = {6};
+  // stem, and one block of two convolutions, each with the two vectors of a norm; no hidden layer
+  CHECK(parameters(s) == (9 * 6 + 12) + 2 * (9 * 6 * 6 + 12) + (6 * 3 + 3));
+  s.channels.clear();
+  CHECK(channels_of(s) == std::vector<Index>{16, 32, 64});
+  s.model = ModelKind::cnn;
+  CHECK(channels_of(s) == std::vector<Index>{16, 32});
+}
+
+TEST_CASE("Methods: augmentation changes training batches alike for all methods, and nothing else") {
+  Settings plain = image_settings(ModelKind::mlp);
+  plain.steps = 10;
+  std::map<std::vector<float>, std::string> seen;
+  for (const auto& choice : Choices<AugmentationKind>::all()) {
+    Settings s = plain;
+    s.augmentation = choice.value;
+    const auto placed = seen.emplace(image_outcome("uniform", s).theta, choice.name);
+    CAPTURE(choice.name);
+    CAPTURE(placed.first->second);
+    CHECK(placed.second);
+    s.steps = s.uniform_steps;
+    CHECK(image_outcome("mts", s).theta == image_outcome("uniform", s).theta);
+  }
+  Settings s = plain;
+  s.augmentation = AugmentationKind::shift;
+  s.augmentation_pixels = 0;
+  CHECK(image_outcome("uniform", s).theta == image_outcome("uniform", plain).theta);
+  s.augmentation_pixels = 1;
+  CHECK(image_outcome("uniform", s).theta != image_outcome("uniform", plain).theta);
+
+  // the batch of step k: the pool's rows, each with its draw of that step
+  const auto problem = mts_test::small_image_problem();
+  s.augmentation = AugmentationKind::shift_flip;
+  PoolBatches augmented({s, problem, 16, 9}), not_augmented({plain, problem, 16, 9}),
+      again({s, problem, 16, 9}, "lab: batch order");
+  const auto augmentation = make_augmentation(s, problem, 9);
+  REQUIRE(augmentation);
+  for (std::uint64_t k = 0; k < 8; ++k) {
+    augmented.next();
+    not_augmented.next();
+    again.next();
+    CHECK(augmented.samples.ids == not_augmented.samples.ids);
+    CHECK(augmented.batch.labels == not_augmented.batch.labels);
+    CHECK(augmented.batch.inputs != not_augmented.batch.inputs);
+    CHECK(augmented.batch.inputs == again.batch.inputs);
+    augmentation->in_place(not_augmented.batch, not_augmented.samples.ids, k);
+    CHECK(augmented.batch.inputs == not_augmented.batch.inputs);
+  }
+}
+
+TEST_CASE("Methods: convolutions and augmentation of inputs that are no images are refused in words") {
+  Settings s = short_settings();
+  s.model = ModelKind::cnn;
+  CHECK_REFUSED(mts::ValueError, outcome("uniform", s), "small", "--model cnn needs images");
+  s.model = ModelKind::resnet;
+  CHECK_REFUSED(mts::ValueError, outcome("mts", s), "small", "--model resnet needs images");
+  s.model = ModelKind::mlp;
+  s.augmentation = AugmentationKind::shift_flip;
+  CHECK_REFUSED(mts::ValueError, outcome("uniform", s), "small", "--augment shift-flip needs images");
+  s = image_settings(ModelKind::cnn);
+  s.channels = {4, 4, 4, 4};
+  CHECK_REFUSED(mts::ShapeError, image_outcome("uniform", s), "8 x 8 x 1", "pooled to nothing");
+  s = image_settings(ModelKind::mlp);
+  s.augmentation = AugmentationKind::crop;
+  s.augmentation_pixels = 8;
+  CHECK_REFUSED(mts::ValueError, image_outcome("uniform", s), "reflecting padding", "8 x 8 x 1");
 }
 
 TEST_CASE("Methods: ReLU weights can be 0") {

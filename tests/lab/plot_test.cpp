@@ -45,11 +45,16 @@ TEST_CASE("Dynamics: four panels, a line for each batch size of the method that 
   CHECK(mts_test::contains(svg, "<svg"));
   CHECK(mts_test::contains(svg, "</svg>"));
   for (const std::string words : {"mean raw weight", "largest normalised weight", "variance of", "effective batch size",
-                                  "training step", "N = 64", "N = 256", "mts on spurious: median of 2 seeds"}) {
+                                  "training step", "N = 64", "N = 256", "mts on spurious, mlp: median of 2 seeds"}) {
     CAPTURE(words);
     CHECK(mts_test::contains(svg, words));
   }
   CHECK(!mts_test::contains(svg, "uniform"));
+
+  settings.model = ModelKind::cnn;
+  settings.augmentation = AugmentationKind::shift_flip;
+  CHECK(mts_test::contains(run_gnuplot(dynamics_script(settings, study, "svg enhanced")),
+                           "mts on spurious, cnn with augmentation shift-flip: median of 2 seeds"));
 
   settings.methods = {"uniform"};
   std::erase_if(study.runs, [](const Run& run) { return run.method != "uniform"; });

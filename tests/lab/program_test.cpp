@@ -129,6 +129,30 @@ TEST_CASE("mts-lab: a run writes its files, the same bytes for 1, 2 and 4 thread
   CHECK(read_plainly(out / "dynamics.png").starts_with("\x89PNG"));
 }
 
+TEST_CASE("mts-lab: convolutional nets run and leave their picture" * doctest::skip(!has_gnuplot)) {
+  const TemporaryFolder folder;
+  for (const std::string model : {"cnn", "resnet"}) {
+    CAPTURE(model);
+    // a residual net has no hidden layers: --hidden as if it were not given
+    const auto arguments =
+        small_run(folder / model, {"--model", model, "--channels", "4", "--augment", "shift-flip", "--augment-pixels",
+                                   "1", "--seeds", "1", "--hidden", model == "resnet" ? "128" : "16"});
+    Child child(arguments, folder);
+    const int status = child.wait();
+    CAPTURE(child.err());
+    REQUIRE(status == 0);
+    CHECK(contains(child.out(), "spurious, " + model + " with augmentation shift-flip, seed 0"));
+    CHECK(contains(read_plainly(folder / model / "dynamics.svg"),
+                   "mts on spurious, " + model + " with augmentation shift-flip: seed 0"));
+    CHECK(lines_of(folder / model / "dynamics.csv").size() == 1 + 4 * 12);
+    const auto options = nlohmann::json::parse(read_plainly(folder / model / "settings.json"))["options"];
+    CHECK(options["model"] == model);
+    CHECK(options["channels"] == nlohmann::json({4}));
+    CHECK(options["augment"] == "shift-flip");
+    CHECK(options["augment-pixels"] == 1);
+  }
+}
+
 TEST_CASE("mts-lab: a second run finds the generators in the cache" * doctest::skip(!has_gnuplot)) {
   const TemporaryFolder folder;
   const auto arguments = small_run(folder / "out", {"--method", "uniform", "--batch", "16", "--seeds", "1"});

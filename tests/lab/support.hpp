@@ -79,6 +79,29 @@ inline mts::data::Problem small_problem(std::uint64_t seed = 0) {
   return problem;
 }
 
+/// The same with images of 8 x 8 pixels: stripes across, stripes down, or none.
+inline mts::data::Problem small_image_problem(std::uint64_t seed = 0) {
+  using namespace mts;
+  data::Problem problem = small_problem(seed);
+  problem.name = "small images";
+  problem.image = {8, 8, 1};
+  const auto fill = [&](data::LabelledSet& set, std::string_view purpose) {
+    RandomStream s(seed, purpose);
+    set.inputs.resize(set.size(), 64);
+    for (Index i = 0; i < set.size(); ++i)
+      for (Index v = 0; v < 8; ++v)
+        for (Index u = 0; u < 8; ++u) {
+          const double wave = i % 3 == 0 ? (v / 2) % 2 : i % 3 == 1 ? (u / 2) % 2 : 0.5;
+          set.inputs(i, 8 * v + u) = static_cast<float>(0.6 * wave + 0.4 * s.uniform());
+        }
+  };
+  fill(problem.pool, "pool images");
+  fill(problem.validation, "validation images");
+  fill(problem.tuning, "tuning images");
+  fill(problem.test, "test images");
+  return problem;
+}
+
 /// A child process with its outputs in files.
 class Child {
  public:

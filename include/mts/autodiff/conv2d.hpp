@@ -88,28 +88,35 @@ struct Conv2d {
     if (w_tangent) apply(t.in[0], w_tangent, t.packed_direction, y, static_cast<bool>(tangents[0]));
   }
 
-  /// Blocks of rows of w in one group; b goes with the first of its group.
-  Index tasks(Widths) const { return groups * convolution::tasks_per_group(sizes()); }
+  /// Blocks of w; b goes with the first rows.
+  Index tasks(Widths) const { return convolution::tasks(sizes()); }
   template <class S>
   void parameter_pullback(const Tile<S>& t, ConstView<S> delta, const S* u, Index task, S* gradient) const {
     const Convolution c = sizes();
-    convolution::weight_gradient(c, t.in[0], delta, u, task, gradient);
-    if (!bias || task % convolution::tasks_per_group(c) != 0) return;
-    const Index first = task / convolution::tasks_per_group(c) * c.group_out();
-    S* sum = mts::detail::thread_scratch<S, 0>(c.group_out());
+    const convolution::Part part = convolution::part(c, task);
+    convolution::weight_gradient(c, t.in[0], delta, u, part, gradient);
+    if (!bias || part.row_begin > 0) return;
+    const Index columns = part.column_end - part.column_begin;
+    S* sum = mts::detail::thread_scratch<S, 0>(columns);
     for (Index s = 0; s < t.rows; ++s) {
-      sum_over_pixels(c, delta.row(s) + first, c.group_out(), sum);
-      S* to = gradient + c.weights() + first;
-      for (Index o = 0; o < c.group_out(); ++o) to[o] += (u ? u[s] : S{1}) * sum[o];
+      sum_over_pixels(c, delta.row(s) + part.column_begin, columns, sum);
+      S* to = gradient + c.weights() + part.column_begin;
+      for (Index o = 0; o < columns; ++o) to[o] += (u ? u[s] : S{1}) * sum[o];
     }
   }
   template <class S>
   void per_sample_dot(const Tile<S>& t, ConstView<S> delta, const S* v, double* out) const {
+    constexpr Index together = 4;  // samples whose images stay in the second cache level
     const Index n = delta.cols;
-    S* image = mts::detail::thread_scratch<S, 1>(n * t.rows);
-    apply(t.in[0], v, t.packed_direction, View<S>{image, t.rows, n, n}, false);
-    for (Index s = 0; s < t.rows; ++s)
-      out[s] += static_cast<double>(ConstView<S>{image + s * n, 1, n, n}.matrix().row(0).dot(delta.matrix().row(s)));
+    S* images = mts::detail::thread_scratch<S, 1>(together * n);
+    for (Index begin = 0; begin < t.rows; begin += together) {
+      const Index count = std::min(together, t.rows - begin);
+      apply<S>({t.in[0].row(begin), count, t.in[0].cols, t.in[0].stride}, v, t.packed_direction,
+               View<S>{images, count, n, n}, false);
+      for (Index s = 0; s < count; ++s)
+        out[begin + s] += static_cast<double>(
+            ConstView<S>{images + s * n, 1, n, n}.matrix().row(0).dot(delta.matrix().row(begin + s)));
+    }
   }
   template <class S>
   void per_sample_squared_norm(const Tile<S>& t, ConstView<S> delta, double* out) const {

@@ -16,9 +16,9 @@
 #include <numeric>
 
 #include "mts/autodiff/image.hpp"
-#include "mts/autodiff/kernels/panels.hpp"
 #include "mts/autodiff/view.hpp"
 #include "mts/core/scratch.hpp"
+#include "mts/kernels/panels.hpp"
 
 namespace mts::autodiff {
 
@@ -358,16 +358,30 @@ void input_delta(const Convolution& c, ConstView<S> d, const S* w, const S* pack
   }
 }
 
-/// Rows of w (of one group) that one task of the weight gradient sums: enough to spread the padding of the images over.
-inline constexpr Index task_rows = 4 * kernels::block_rows;
-inline Index tasks_per_group(const Convolution& c) { return kernels::ceil_div(c.depth(), task_rows); }
+/// One task of the weight gradient: at most so many rows and columns of w, of one group. Large, since every task pads and reads
+/// all images again.
+inline constexpr Index task_rows = 288, task_columns = 16;
+inline Index tasks(const Convolution& c) {
+  return c.groups * kernels::ceil_div(c.group_out(), task_columns) * kernels::ceil_div(c.depth(), task_rows);
+}
+/// Which rows k and columns o a task sums.
+struct Part {
+  Index group, row_begin, row_end, column_begin, column_end;
+};
+inline Part part(const Convolution& c, Index task) {
+  const Index across = kernels::ceil_div(c.group_out(), task_columns), down = kernels::ceil_div(c.depth(), task_rows);
+  const Index group = task / down / across, column = task / down % across * task_columns;
+  const Index blocks = kernels::ceil_div(c.depth(), kernels::block_rows);
+  const auto row = [&](Index k) { return std::min(c.depth(), blocks * k / down * kernels::block_rows); };
+  return {group, row(task % down), row(task % down + 1), group * c.group_out() + column,
+          group * c.group_out() + std::min(c.group_out(), column + task_columns)};
+}
 
-/// g (K x O) += sum_i u_i sum_p x_i(p, k) d_i(p, o) for the rows k and columns o of one task. u null stands for ones. Uses scratch
+/// g (K x O) += sum_i u_i sum_p x_i(p, k) d_i(p, o) for the rows k and columns o of one part. u null stands for ones. Uses scratch
 /// slots 0 and 1.
 template <class S>
-void weight_gradient(const Convolution& c, ConstView<S> x, ConstView<S> d, const S* u, Index task, S* gradient) {
-  const Index group = task / tasks_per_group(c), begin = task % tasks_per_group(c) * task_rows;
-  const Index end = std::min(c.depth(), begin + task_rows);
+void weight_gradient(const Convolution& c, ConstView<S> x, ConstView<S> d, const S* u, const Part& part, S* gradient) {
+  const auto weight = [&](Index s) { return u ? u[s] : S{1}; };
   if constexpr (kernels::accelerated<S>) {
     constexpr Index panel = kernels::panel<S>;
     const auto margins = detail::input_margins(c);
@@ -379,32 +393,32 @@ void weight_gradient(const Convolution& c, ConstView<S> x, ConstView<S> d, const
     detail::tap_offsets(c, pad.padded(), taps);
     detail::pixel_offsets(c, pad.padded(), pixels);
     for (Index s = 0; s < x.rows; ++s) {
-      const S* image = pad(x.row(s)) + group * c.group_in();
-      for (Index j = 0; j < c.group_out(); j += panel) {
-        const Index first = group * c.group_out() + j, count_columns = std::min(panel, c.group_out() - j);
-        const auto b = detail::panel_of_deltas(c, d.row(s), first, count_columns, columns);
-        for (Index k = begin; k < end;) {
-          const Index count = kernels::next_rows(end - k);
+      const S* image = pad(x.row(s)) + part.group * c.group_in();
+      for (Index j = part.column_begin; j < part.column_end; j += panel) {
+        const Index width = std::min(panel, part.column_end - j);
+        const auto b = detail::panel_of_deltas(c, d.row(s), j, width, columns);
+        for (Index k = part.row_begin; k < part.row_end;) {
+          const Index count = kernels::next_rows(part.row_end - k);
           const S* from[kernels::block_rows];
           S* to[kernels::block_rows];
           for (Index r = 0; r < count; ++r) {
             from[r] = image + taps[k + r];
-            to[r] = gradient + (k + r) * c.out.channels + first;
+            to[r] = gradient + (k + r) * c.out.channels + j;
           }
-          kernels::block<S>(count, from, kernels::Tabled{pixels}, c.out.pixels(), b,
-                            {to, count_columns, true, u ? u[s] : S{1}});
+          kernels::block<S>(count, from, kernels::Tabled{pixels}, c.out.pixels(), b, {to, width, true, weight(s)});
           k += count;
         }
       }
     }
   } else {
     auto patches = detail::patch_memory<S>(c);
-    Rows<S> g(gradient + group * c.group_out(), c.depth(), c.group_out(), Eigen::OuterStride<>(c.out.channels));
+    Rows<S> g(gradient + part.row_begin * c.out.channels + part.column_begin, part.row_end - part.row_begin,
+              part.column_end - part.column_begin, Eigen::OuterStride<>(c.out.channels));
     for (Index s = 0; s < x.rows; ++s) {
-      detail::patches(c, x.row(s), group, patches);
-      g.middleRows(begin, end - begin).noalias() += (u ? u[s] : S{1}) *
-                                                    patches.middleCols(begin, end - begin).transpose() *
-                                                    detail::group_pixels(c, d.row(s), group);
+      detail::patches(c, x.row(s), part.group, patches);
+      const ConstRows<S> deltas(d.row(s) + part.column_begin, c.out.pixels(), g.cols(),
+                                Eigen::OuterStride<>(c.out.channels));
+      g.noalias() += weight(s) * patches.middleCols(part.row_begin, g.rows()).transpose() * deltas;
     }
   }
 }

@@ -107,24 +107,31 @@ struct Elementwise {
   template <class S>
   void pullback(const Tile<S>& t, ConstView<S> delta, std::span<const DeltaSink<S>> sinks) const {
     if (!sinks[0]) return;
-    for (Index i = 0; i < t.rows; ++i) {
-      const S *x = t.in[0].row(i), *y = t.out.row(i), *d = delta.row(i);
-      S* to = sinks[0].view.row(i);
-      if (sinks[0].accumulate) {
-        for (Index j = 0; j < delta.cols; ++j) to[j] += d[j] * F::derivative(x[j], y[j]);
-      } else {
-        MTS_INDEPENDENT_ITERATIONS
-        for (Index j = 0; j < delta.cols; ++j) to[j] = d[j] * F::derivative(x[j], y[j]);
-      }
-    }
+    for (Index i = 0; i < t.rows; ++i) times_slopes(t, i, delta.row(i), sinks[0].view.row(i), sinks[0].accumulate);
   }
   template <class S>
   void pushforward(const Tile<S>& t, std::span<const ConstView<S>> tangents, const S*, View<S> out) const {
     if (!tangents[0]) return out.matrix().setZero(), void();
-    for (Index i = 0; i < t.rows; ++i) {
-      const S *x = t.in[0].row(i), *y = t.out.row(i), *dx = tangents[0].row(i);
-      S* dy = out.row(i);
-      for (Index j = 0; j < out.cols; ++j) dy[j] = dx[j] * F::derivative(x[j], y[j]);
+    for (Index i = 0; i < t.rows; ++i) times_slopes(t, i, tangents[0].row(i), out.row(i), false);
+  }
+
+ private:
+  /// to_j <- or += from_j F'(x_ij); `to` may be `from`. The slopes of a stretch first: a slope that is a choice, multiplied at once,
+  /// would become a branch.
+  template <class S>
+  static void times_slopes(const Tile<S>& t, Index i, const S* from, S* to, bool add) {
+    constexpr Index stretch = 64;
+    const S *x = t.in[0].row(i), *y = t.out.row(i);
+    S slope[stretch];
+    for (Index begin = 0; begin < t.out.cols; begin += stretch) {
+      const Index n = std::min(stretch, t.out.cols - begin);
+      for (Index j = 0; j < n; ++j) slope[j] = F::derivative(x[begin + j], y[begin + j]);
+      if (add) {
+        for (Index j = 0; j < n; ++j) to[begin + j] += from[begin + j] * slope[j];
+      } else {
+        MTS_INDEPENDENT_ITERATIONS
+        for (Index j = 0; j < n; ++j) to[begin + j] = from[begin + j] * slope[j];
+      }
     }
   }
 };

@@ -9,7 +9,7 @@ namespace mts::autodiff {
 
 /// One input, an image of shape `in`; the output is the image `out()`. As PyTorch: padding never wins and is at most half the
 /// kernel; of equal taps the first in row-major order is the maximum, so the derivative is its alone; NaN wins.
-/// Nothing is remembered from the forward pass: the maximum is searched again, so that an activation may overwrite it.
+/// Nothing is remembered from the forward pass, not even y, which an activation may overwrite: the maximum is found again.
 /// Max pooling commutes with monotone activations, and is cheaper before them: there are fewer entries left.
 struct MaxPool2d {
   static constexpr bool ignores_output = true;

@@ -33,10 +33,12 @@ struct NetworkOptions {
 template <class S>
 class NetworkRows {
  public:
-  NetworkRows(const detail::Compiled<S>& net, const detail::Window<S>& window) : net_(&net), window_(&window) {}
+  NetworkRows(const detail::Compiled<S>& net, const detail::Window<S>& window, Index batch_samples)
+      : net_(&net), window_(&window), batch_samples_(batch_samples) {}
 
   Index begin() const { return window_->begin; }  ///< the first sample's place in the batch
   Index samples() const { return window_->end - window_->begin; }
+  Index batch_samples() const { return batch_samples_; }  ///< N
   const SampleVector& value() const { return window_->value; }
   ConstRows<S> logits() const { return shown(net_->outputs.logits, "logits"); }
   ConstRows<S> embeddings() const { return shown(net_->outputs.embeddings, "embeddings"); }
@@ -55,6 +57,7 @@ class NetworkRows {
  private:
   const detail::Compiled<S>* net_;
   const detail::Window<S>* window_;
+  Index batch_samples_;
 };
 
 /// Is told of the samples of a batch, range by range in order, while they are evaluated.
@@ -76,7 +79,7 @@ class NetworkForward {
   ConstRows<S> node(Node n) const {
     check_value(kept(), "Network::node", "values are not kept: N = ", input_.samples,
                 " samples exceed the workspace budget");
-    return NetworkRows<S>(*net_, *window_).shown(n, "node");
+    return NetworkRows<S>(*net_, *window_, input_.samples).shown(n, "node");
   }
   Index samples() const { return input_.samples; }
   /// Whether activations (and deltas) are kept; else every rule recomputes them.
@@ -110,13 +113,13 @@ class NetworkForward {
       window_ = net_->windows.take(input_.samples * row);
       detail::Tape<S>::lay_out(*net_, input_, 0, input_.samples, with_deltas, *window_);
       tape().evaluate(*window_, with_deltas);
-      if (observer) observer(NetworkRows<S>(*net_, *window_));
+      if (observer) observer(NetworkRows<S>(*net_, *window_, input_.samples));
       return;
     }
     value_.resize(net_->outputs.value.index < 0 ? 0 : input_.samples);
     for_each_window(false, [&](const detail::Window<S>& w) {
       if (value_.size() > 0) value_.segment(w.begin, w.end - w.begin) = w.value;
-      const NetworkRows<S> rows(*net_, w);
+      const NetworkRows<S> rows(*net_, w, input_.samples);
       if (observer) return observer(rows);
       keep(net_->outputs.logits, rows, shown_[0]);
       keep(net_->outputs.embeddings, rows, shown_[1]);
@@ -174,7 +177,7 @@ class NetworkForward {
     all.middleRows(rows.begin(), rows.samples()) = rows.shown(n, "output");
   }
   ConstRows<S> whole(Node n, const char* what, std::size_t k) const {
-    if (kept()) return NetworkRows<S>(*net_, *window_).shown(n, what);
+    if (kept()) return NetworkRows<S>(*net_, *window_, input_.samples).shown(n, what);
     if (n.index < 0) throw ValueError(detail::text("Network: this network shows no ", what));
     check_value(shown_[k].rows() == input_.samples, "Network", "the ", what,
                 " were shown to an observer and not kept: N = ", input_.samples,

@@ -122,6 +122,20 @@ template <class L, class P>
 concept PerSampleDotLinearization =
     Linearization<L, P> && requires(const L& lin, const P& v, SampleVector& out) { lin.per_sample_dot(v, out); };
 
+/// ObservableModel: a Model that shows its samples while it evaluates them, so that it need not keep what it shows.
+///  OM1  `M::Rows`, a ClassifierForward of a range of samples: `begin()`, `samples()`, and of how many, `batch_samples()` (N).
+///  OM2  `m.linearize(theta, batch, observer)`: calls observer(rows) for ranges that cover the batch, in order, from the calling
+///       thread; rows are valid in that call only.
+template <class M>
+concept ObservableModel = requires { typename M::Rows; } && ClassifierForward<typename M::Rows> &&
+                          requires(const M& m, const typename M::Parameters& theta, const typename M::Batch& batch,
+                                   void (&observer)(const typename M::Rows&), const typename M::Rows& rows) {
+                            m.linearize(theta, batch, observer);
+                            { rows.begin() } -> std::convertible_to<Index>;
+                            { rows.samples() } -> std::convertible_to<Index>;
+                            { rows.batch_samples() } -> std::convertible_to<Index>;
+                          };
+
 /// PerSampleNormLinearization: one that knows the length of each sample's gradient.
 ///  PN1  a Linearization with `lin.per_sample_squared_norm(out)`: out_i <- |grad l_i|^2.
 template <class L, class P>
@@ -195,6 +209,9 @@ concept InnerOptimizer = Optimizer<O, P> && requires(const O& o, const P& theta,
 ///       model's linearisation and forward show), `samples` and `validation_samples`.
 ///  FE3  `E::reads_validation()` -> bool, static constexpr: whether it looks at `context.validation`; where nothing does, the
 ///       training step spares the forward and `context.validation` is a `NoValidation`.
+///  FE4  `E::by_rows()` -> bool, static constexpr, optional: that row i depends on sample i (and the validation batch) alone, so that
+///       the context may be one of a range of the batch. So large batches need not keep their activations. What then remains
+///       to do with all rows of the batch: `e.extract_rows(context, rows, columns)` for a range, `e.finish(rows, samples)` once.
 template <class E, class Context>
 concept FeatureExtractor =
     requires(const E& e, const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) {

@@ -37,6 +37,10 @@ struct FeatureBatch {
   std::vector<Index> ids;                     ///< places in the pool; empty where unknown
   Index samples = 0;                          ///< N
 
+  // Where extractors work before the columns above are final.
+  RowMatrix<double> staged_continuous;               ///< N x D
+  std::vector<std::vector<int>> staged_categorical;  ///< of a range of samples
+
   Index size() const { return samples; }
   void resize(Index n, const FeatureLayout& layout) {
     samples = n;

@@ -50,6 +50,16 @@ struct Samples {
   std::vector<int> groups;
 
   Index size() const { return static_cast<Index>(std::max({ids.size(), labels.size(), groups.size()})); }
+  /// out <- what is known of the samples [begin, begin + count). Allocates nothing once sizes repeat.
+  void slice_into(Index begin, Index count, Samples& out) const {
+    const auto cut = [&](const auto& from, auto& to) {
+      to.clear();
+      if (!from.empty()) to.assign(from.begin() + begin, from.begin() + begin + count);
+    };
+    cut(ids, out.ids);
+    cut(labels, out.labels);
+    cut(groups, out.groups);
+  }
 };
 
 }  // namespace mts

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// What the benchmarks' images are made with: stripe backgrounds, edits by a generative model, and three ways to destroy an
-/// image. Images are rows of H W pixels in [0, 1], row by row; every random number comes from a stream that the caller
+/// image. Images are rows of numbers in [0, 1], channels last; every random number comes from a stream that the caller
 /// names, so an image depends neither on threads nor on what was made before it.
 
 #include <algorithm>
@@ -11,11 +11,13 @@
 #include <span>
 #include <vector>
 
-#include "mts/core/parallel.hpp"
+#include "mts/autodiff/image.hpp"
 #include "mts/core/random.hpp"
 #include "mts/data/generator.hpp"
 
 namespace mts::data {
+
+using autodiff::ImageShape;
 
 /// Pixels above it belong to the garment: m = [x > 0.04].
 inline constexpr float garment_threshold = 0.04f;
@@ -35,13 +37,21 @@ struct Stripes {
   }
 };
 
-/// Paints stripes, with noise of standard deviation .03, on the pixels that are not the garment's.
-inline void paint_background(std::span<float> image, Index width, const Stripes& stripes, RandomStream noise) {
-  for (std::size_t k = 0; k < image.size(); ++k) {
-    const double e = noise.normal();
-    if (image[k] > garment_threshold) continue;
-    const auto at = static_cast<Index>(k);
-    image[k] = clip01(static_cast<float>(stripes.at(at % width, at / width, width) + 0.03 * e));
+/// Paints stripes, alike in all channels, with noise of standard deviation .03 of each number's own, on the pixels that are not the
+/// garment's: those that have no channel above the threshold.
+/// \throws ShapeError if the image is not of that shape
+inline void paint_background(std::span<float> image, const ImageShape& shape, const Stripes& stripes,
+                             RandomStream noise) {
+  check_size("paint_background", "numbers of an image", shape.size(), static_cast<Index>(image.size()));
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  for (Index at = 0; at < shape.pixels(); ++at) {
+    const auto pixel = image.subspan(static_cast<std::size_t>(at) * channels, channels);
+    const bool garment = std::any_of(pixel.begin(), pixel.end(), [](float x) { return x > garment_threshold; });
+    for (float& x : pixel) {
+      const double e = noise.normal();
+      if (!garment)
+        x = clip01(static_cast<float>(stripes.at(at % shape.width, at / shape.width, shape.width) + 0.03 * e));
+    }
   }
 }
 
@@ -87,10 +97,11 @@ RowMatrix<float> edit(const G& generator, const RowMatrix<float>& images, const 
 /// How an image is destroyed.
 enum class Destruction : std::uint8_t { blur, noise, permutation };
 
-/// Gaussian blur with a standard deviation of W/7 pixels (4 of 28), edges repeated.
-inline void blur(std::span<float> image, Index width) {
-  const auto height = static_cast<Index>(image.size()) / width;
-  const double deviation = static_cast<double>(width) / 7;
+/// Gaussian blur of each channel with a standard deviation of W/7 pixels (4 of 28), edges repeated.
+/// \throws ShapeError if the image is not of that shape
+inline void blur(std::span<float> image, const ImageShape& shape) {
+  check_size("blur", "numbers of an image", shape.size(), static_cast<Index>(image.size()));
+  const double deviation = static_cast<double>(shape.width) / 7;
   const auto radius = static_cast<Index>(3 * deviation);
   std::vector<double> kernel;
   double sum = 0;
@@ -99,35 +110,46 @@ inline void blur(std::span<float> image, Index width) {
     sum += kernel.emplace_back(std::exp(-0.5 * q * q));
   }
   std::vector<double> rows(image.size());
-  const auto at = [&](Index v, Index u) { return static_cast<std::size_t>(v * width + u); };
-  for (Index v = 0; v < height; ++v)
-    for (Index u = 0; u < width; ++u)
-      for (Index t = -radius; t <= radius; ++t)
-        rows[at(v, u)] += kernel[static_cast<std::size_t>(t + radius)] / sum *
-                          static_cast<double>(image[at(v, std::clamp<Index>(u + t, 0, width - 1))]);
-  for (Index v = 0; v < height; ++v)
-    for (Index u = 0; u < width; ++u) {
-      double x = 0;
-      for (Index t = -radius; t <= radius; ++t)
-        x += kernel[static_cast<std::size_t>(t + radius)] / sum * rows[at(std::clamp<Index>(v + t, 0, height - 1), u)];
-      image[at(v, u)] = clip01(static_cast<float>(x));
-    }
+  const auto at = [&](Index v, Index u, Index c) {
+    return static_cast<std::size_t>((v * shape.width + u) * shape.channels + c);
+  };
+  const auto weight = [&](Index t) { return kernel[static_cast<std::size_t>(t + radius)] / sum; };
+  const auto for_each_number = [&](auto&& f) {
+    for (Index v = 0; v < shape.height; ++v)
+      for (Index u = 0; u < shape.width; ++u)
+        for (Index c = 0; c < shape.channels; ++c) f(v, u, c);
+  };
+  for_each_number([&](Index v, Index u, Index c) {
+    for (Index t = -radius; t <= radius; ++t)
+      rows[at(v, u, c)] +=
+          weight(t) * static_cast<double>(image[at(v, std::clamp<Index>(u + t, 0, shape.width - 1), c)]);
+  });
+  for_each_number([&](Index v, Index u, Index c) {
+    double x = 0;
+    for (Index t = -radius; t <= radius; ++t)
+      x += weight(t) * rows[at(std::clamp<Index>(v + t, 0, shape.height - 1), u, c)];
+    image[at(v, u, c)] = clip01(static_cast<float>(x));
+  });
 }
 
 /// Leaves nothing of an image: heavy blur; 15 % of it under 85 % uniform noise; or its pixels in an order that is the same for all
 /// images of that size.
-inline void destroy(std::span<float> image, Index width, Destruction how, RandomStream stream) {
+/// \throws ShapeError if the image is not of that shape
+inline void destroy(std::span<float> image, const ImageShape& shape, Destruction how, RandomStream stream) {
+  check_size("destroy", "numbers of an image", shape.size(), static_cast<Index>(image.size()));
   switch (how) {
     case Destruction::blur:
-      blur(image, width);
+      blur(image, shape);
       return;
     case Destruction::noise:
       for (float& x : image) x = clip01(0.15f * x + 0.85f * static_cast<float>(stream.uniform()));
       return;
     case Destruction::permutation: {
-      const auto order = RandomStream(0, "fixed pixel permutation").permutation(static_cast<Index>(image.size()));
+      const auto order = RandomStream(0, "fixed pixel permutation").permutation(shape.pixels());
       const std::vector<float> before(image.begin(), image.end());
-      for (std::size_t k = 0; k < image.size(); ++k) image[k] = before[static_cast<std::size_t>(order[k])];
+      for (std::size_t k = 0; k < order.size(); ++k)
+        std::copy_n(before.begin() + order[k] * shape.channels, shape.channels,
+                    image.begin() + static_cast<Index>(k) * shape.channels);
       return;
     }
   }

@@ -5,8 +5,6 @@
 /// Layout: two zero bytes, a type (8 = unsigned byte), the rank r, r sizes as big-endian 32-bit numbers, then the
 /// entries in C order. Nothing of a header is believed before it has been compared with what is there.
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -15,68 +13,9 @@
 #include <xtensor/xarray.hpp>
 
 #include "mts/data/atomic_file.hpp"
-#include "mts/data/bytes.hpp"
+#include "mts/data/gzip.hpp"
 
 namespace mts::data {
-
-namespace detail {
-
-inline bool begins_as_gzip(std::string_view bytes) {
-  return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b';
-}
-
-/// The contents of a gzip file (one member or several), at most `limit` bytes. Memory grows with what is really there.
-/// \throws DataError if the bytes are damaged, truncated, followed by something else, or hold more than that
-inline std::string gunzip(std::string_view compressed, const std::filesystem::path& path, std::uint64_t limit) {
-  z_stream z{};
-  if (inflateInit2(&z, 15 + 16) != Z_OK) throw DataError(text(path.string(), ": zlib could not be started"));
-  struct End {
-    z_stream& z;
-    ~End() { inflateEnd(&z); }
-  } end{z};
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
-  z.avail_in = static_cast<uInt>(compressed.size());  // largest_file < 2^32
-  std::string out;
-  std::vector<char> chunk(std::size_t{1} << 18);
-  for (;;) {
-    z.next_out = reinterpret_cast<Bytef*>(chunk.data());
-    z.avail_out = static_cast<uInt>(chunk.size());
-    const int status = inflate(&z, Z_NO_FLUSH);
-    out.append(chunk.data(), chunk.size() - z.avail_out);
-    if (out.size() > limit)
-      throw DataError(text(path.string(), ": expected at most ", limit, " bytes of contents, found more"));
-    if (status == Z_BUF_ERROR)
-      throw DataError(
-          text(path.string(), ": the gzip data is truncated: it ends after ", out.size(), " bytes of contents"));
-    if (status != Z_OK && status != Z_STREAM_END)
-      throw DataError(text(path.string(), ": the gzip data is damaged after ", out.size(),
-                           " bytes of contents: ", z.msg ? z.msg : "zlib says no more"));
-    if (status == Z_STREAM_END) {
-      if (z.avail_in == 0) return out;
-      if (!begins_as_gzip({reinterpret_cast<const char*>(z.next_in), z.avail_in}))
-        throw DataError(text(path.string(), ": expected the end of the gzip data, found ", z.avail_in, " bytes more"));
-      inflateReset(&z);
-    }
-  }
-}
-
-inline std::string gzip(std::string_view bytes) {
-  z_stream z{};
-  if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-    throw DataError("gzip: zlib could not be started");
-  std::string out(deflateBound(&z, static_cast<uLong>(bytes.size())), '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  z.avail_in = static_cast<uInt>(bytes.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  const int status = deflate(&z, Z_FINISH);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  if (status != Z_STREAM_END) throw DataError("gzip: zlib could not compress the bytes");
-  return out;
-}
-
-}  // namespace detail
 
 /// Reads the idx file at `path`: unsigned bytes of rank 1 to 4, in C order. A gzipped file is recognised by its
 /// first bytes; one whose name ends in .gz must be gzipped.
@@ -85,13 +24,8 @@ inline std::string gzip(std::string_view bytes) {
 ///         more than `limit` entries
 inline xt::xarray<std::uint8_t> read_idx(const std::filesystem::path& path, std::uint64_t limit = largest_file) {
   using detail::text;
-  std::string bytes = read_bytes(path, "an idx file");
-  const bool gzipped = detail::begins_as_gzip(bytes);
-  if (path.extension() == ".gz" && !gzipped)
-    throw DataError(text(path.string(), ": expected gzip data, as the name says, found ", bytes.size(),
-                         " bytes that do not begin with 1f 8b"));
   constexpr std::uint64_t largest_header = 4 + 4 * 4;
-  if (gzipped) bytes = detail::gunzip(bytes, path, limit + largest_header);
+  const std::string bytes = read_bytes_or_gzip(path, "an idx file", limit + largest_header);
 
   const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(bytes[i])}; };
   const auto check_header = [&](std::size_t expected) {

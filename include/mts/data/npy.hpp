@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cctype>
 #include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +14,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "mts/core/types.hpp"
@@ -24,10 +27,12 @@ namespace mts::data {
 
 static_assert(std::endian::native == std::endian::little, "mts: .npy files are written as memory lies, little-endian");
 
-/// Entries that .npy files may have here: float, double, int32, int64, uint8.
+/// Entries that .npy files may have here: float, double, and integers of 8 to 64 bits.
 template <class T>
-concept NpyScalar = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, std::int32_t> ||
-                    std::same_as<T, std::int64_t> || std::same_as<T, std::uint8_t>;
+concept NpyScalar = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, std::int8_t> ||
+                    std::same_as<T, std::int16_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::int64_t> ||
+                    std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> || std::same_as<T, std::uint32_t> ||
+                    std::same_as<T, std::uint64_t>;
 
 /// An array as it lies in a .npy file: sizes, and entries in C order.
 template <NpyScalar T>
@@ -42,9 +47,14 @@ template <NpyScalar T>
 constexpr std::string_view npy_type() {
   if constexpr (std::same_as<T, float>) return "<f4";
   if constexpr (std::same_as<T, double>) return "<f8";
+  if constexpr (std::same_as<T, std::int8_t>) return "|i1";
+  if constexpr (std::same_as<T, std::int16_t>) return "<i2";
   if constexpr (std::same_as<T, std::int32_t>) return "<i4";
   if constexpr (std::same_as<T, std::int64_t>) return "<i8";
   if constexpr (std::same_as<T, std::uint8_t>) return "|u1";
+  if constexpr (std::same_as<T, std::uint16_t>) return "<u2";
+  if constexpr (std::same_as<T, std::uint32_t>) return "<u4";
+  if constexpr (std::same_as<T, std::uint64_t>) return "<u8";
 }
 
 inline constexpr std::string_view npy_magic = "\x93NUMPY";
@@ -165,11 +175,12 @@ void write_npy(const std::filesystem::path& path, const RowMatrix<T>& m) {
   write_npy<T>(path, std::span<const T>(m.data(), static_cast<std::size_t>(m.size())), shape);
 }
 
-/// Reads the .npy file at `path`, whose entries must be of type T in C order.
+/// Reads the .npy file at `path`, whose entries must be of one of the types Ts (all different) in C order; the result holds the
+/// array of the type that is there.
 /// \throws DataError that names the path, what was expected and what was found, if the file is missing, truncated,
 ///         followed by further bytes, no .npy file, of another version, type or order
-template <NpyScalar T>
-NpyArray<T> read_npy(const std::filesystem::path& path) {
+template <NpyScalar... Ts>
+std::variant<NpyArray<Ts>...> read_npy_of(const std::filesystem::path& path) {
   using detail::text;
   const std::string bytes = read_bytes(path, "a .npy file");
   const auto name = path.string();
@@ -191,8 +202,13 @@ NpyArray<T> read_npy(const std::filesystem::path& path) {
   if (!header.parse())
     throw DataError(text(name, ": expected a .npy header with descr, fortran_order and shape, found ",
                          bytes.substr(begin, std::min<std::size_t>(length, 200))));
-  if (header.type != detail::npy_type<T>())
-    throw DataError(text(name, ": expected entries of type ", detail::npy_type<T>(), ", found ", header.type));
+  std::size_t size = 0;  // of an entry, in bytes
+  ((header.type == detail::npy_type<Ts>() ? void(size = sizeof(Ts)) : void()), ...);
+  if (size == 0) {
+    std::string types;
+    ((types += (types.empty() ? "" : " or "), types += detail::npy_type<Ts>()), ...);
+    throw DataError(text(name, ": expected entries of type ", types, ", found ", header.type));
+  }
   if (header.fortran) throw DataError(text(name, ": expected C order, found Fortran order"));
 
   const std::size_t data = bytes.size() - begin - length;
@@ -202,12 +218,24 @@ NpyArray<T> read_npy(const std::filesystem::path& path) {
       throw DataError(text(name, ": expected at most ", largest_file, " entries, found a header that announces more"));
     entries *= n;
   }
-  if (data != entries * sizeof(T))
-    throw DataError(text(name, ": expected ", entries * sizeof(T), " bytes after the header, found ", data,
-                         data < entries * sizeof(T) ? ": truncated" : ": too many"));
-  NpyArray<T> array{std::move(header.shape), std::vector<T>(entries)};
-  if (entries != 0) std::memcpy(array.values.data(), bytes.data() + begin + length, data);
-  return array;
+  if (data != entries * size)
+    throw DataError(text(name, ": expected ", entries * size, " bytes after the header, found ", data,
+                         data < entries * size ? ": truncated" : ": too many"));
+  std::variant<NpyArray<Ts>...> result;
+  const auto take = [&]<class T>(std::type_identity<T>) {
+    if (header.type != detail::npy_type<T>()) return;
+    NpyArray<T> array{std::move(header.shape), std::vector<T>(entries)};
+    if (entries != 0) std::memcpy(array.values.data(), bytes.data() + begin + length, data);
+    result = std::move(array);
+  };
+  (take(std::type_identity<Ts>{}), ...);
+  return result;
+}
+
+/// The same for a single type.
+template <NpyScalar T>
+NpyArray<T> read_npy(const std::filesystem::path& path) {
+  return std::get<0>(read_npy_of<T>(path));
 }
 
 }  // namespace mts::data

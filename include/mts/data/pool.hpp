@@ -6,11 +6,13 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mts/autodiff/image.hpp"
 #include "mts/core/error.hpp"
 #include "mts/core/types.hpp"
 
@@ -57,7 +59,8 @@ struct Pool : LabelledSet {
 /// for the report.
 struct Problem {
   std::string name;
-  int classes = 0;  ///< C
+  int classes = 0;                              ///< C
+  std::optional<autodiff::ImageShape> image{};  ///< of every input, where inputs are images as rows; else nothing
   Pool pool;
   LabelledSet validation;
   LabelledSet tuning;
@@ -108,10 +111,14 @@ inline void check(const Pool& pool, int classes, std::string_view where) {
   }
 }
 
-/// Checks all parts of a problem. \throws as above; ShapeError if inputs differ in length
+/// Checks all parts of a problem. \throws as above; ShapeError if inputs differ in length, or are no images of the shape they are
+/// said to have
 inline void check(const Problem& problem) {
   check_value(problem.classes >= 2, problem.name, "expected at least 2 classes, found ", problem.classes);
   check(problem.pool, problem.classes, problem.name + ": pool");
+  if (problem.image)
+    check_size(problem.name + ": pool", mts::detail::text("length of an input, an image of ", in_words(*problem.image)),
+               problem.image->size(), problem.pool.inputs.cols());
   const auto check_part = [&](const LabelledSet& part, std::string_view name) {
     const std::string where = mts::detail::text(problem.name, ": ", name);
     check(part, problem.classes, where);

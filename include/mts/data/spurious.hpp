@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "mts/core/parallel.hpp"
 #include "mts/data/edits.hpp"
 #include "mts/data/image_set.hpp"
 #include "mts/data/pool.hpp"
@@ -55,7 +56,7 @@ struct SpuriousOptions {
 /// thirds, 40000 of 60000. Real images of the pool, validation and tuning images come from before it.
 inline Index web_begin(const ImageSet& train) { return train.size() / 3 * 2; }
 
-/// The web images, N x (H W): what the generator is trained on.
+/// The web images as rows: what the generator is trained on.
 inline RowMatrix<float> web_images(const ImageData& data) {
   const Index begin = web_begin(data.train);
   return data.train.rows().middleRows(begin, data.train.size() - begin);
@@ -133,16 +134,16 @@ inline void check(const SpuriousOptions& o, const ImageData& data) {
 }
 
 /// Real images of class code y and attribute a, all pairs equally often, before stripes of random phase.
-inline LabelledSet balanced_set(Index size, Decks& decks, Index width, Index pixels, const RandomStream& stream) {
+inline LabelledSet balanced_set(Index size, Decks& decks, const ImageShape& shape, const RandomStream& stream) {
   LabelledSet set;
-  set.inputs.resize(size, pixels);
+  set.inputs.resize(size, shape.size());
   for (Index i = 0; i < size; ++i) {
     set.labels.push_back(static_cast<int>(i % 4));
     set.attributes.push_back(static_cast<int>(i / 4 % 4));
     decks[static_cast<std::size_t>(i % 4)].deal(set.inputs, i);
     RandomStream own = stream.substream("image", static_cast<std::uint64_t>(i));
     const Stripes stripes = draw_stripes(set.attributes.back(), own);
-    paint_background(row_of(set.inputs, i), width, stripes, own.substream("background"));
+    paint_background(row_of(set.inputs, i), shape, stripes, own.substream("background"));
   }
   return set;
 }
@@ -158,7 +159,7 @@ inline RowMatrix<float> styled_web_images(const ImageData& data) {
     for (Index i = begin; i < end; ++i) {
       RandomStream own = stream.substream("image", static_cast<std::uint64_t>(i));
       const Stripes stripes = detail::draw_stripes(static_cast<int>(own.below(4)), own);
-      paint_background(detail::row_of(images, i), data.train.width(), stripes, own.substream("background"));
+      paint_background(detail::row_of(images, i), data.train.shape(), stripes, own.substream("background"));
     }
   });
   return images;
@@ -173,7 +174,7 @@ struct SpuriousModels {
 /// How they are trained; frozen with `SpuriousOptions`.
 inline GeneratorOptions spurious_model_options(const ImageData& data) {
   GeneratorOptions options;
-  options.architecture.inputs = data.train.pixels();
+  options.architecture.inputs = data.train.shape().size();
   return options;
 }
 
@@ -193,7 +194,8 @@ Problem spurious(const ImageData& data, const G& generator, const E& embedding, 
                  const SpuriousOptions& options = {}) {
   detail::check(options, data);
   const RandomStream root(seed, "spurious");
-  const Index width = data.train.width(), pixels = data.train.pixels(), web = web_begin(data.train);
+  const ImageShape shape = data.train.shape();
+  const Index web = web_begin(data.train);
   detail::Decks real_decks, web_decks, test_decks;
   for (std::size_t y = 0; y < 4; ++y) {
     const int label = options.classes[y];
@@ -205,9 +207,10 @@ Problem spurious(const ImageData& data, const G& generator, const E& embedding, 
   Problem problem;
   problem.name = "spurious";
   problem.classes = 4;
+  problem.image = shape;
   Pool& pool = problem.pool;
   const Index reals = 4 * options.real_per_class, edits = reals * options.edits_per_real, n = reals + edits;
-  pool.inputs.resize(n, pixels);
+  pool.inputs.resize(n, shape.size());
   std::vector<Stripes> stripes;
   const auto add = [&](int label, int attribute, Kind kind, Index origin, const Stripes& background) {
     pool.labels.push_back(label);
@@ -219,7 +222,7 @@ Problem spurious(const ImageData& data, const G& generator, const E& embedding, 
   };
 
   // Real garments and their backgrounds.
-  RowMatrix<float> garments(reals, pixels);
+  RowMatrix<float> garments(reals, shape.size());
   for (Index i = 0; i < reals; ++i) {
     RandomStream stream = root.substream("real", static_cast<std::uint64_t>(i));
     const int y = static_cast<int>(i / options.real_per_class);
@@ -233,7 +236,7 @@ Problem spurious(const ImageData& data, const G& generator, const E& embedding, 
   }
 
   // Edits: what each is to be, then all of them at once.
-  RowMatrix<float> sources(edits, pixels), references(edits, pixels);
+  RowMatrix<float> sources(edits, shape.size()), references(edits, shape.size());
   std::vector<double> strengths;
   for (Index e = 0; e < edits; ++e) {
     RandomStream stream = root.substream("edit", static_cast<std::uint64_t>(e));
@@ -274,16 +277,15 @@ Problem spurious(const ImageData& data, const G& generator, const E& embedding, 
       const auto k = static_cast<std::size_t>(i);
       RandomStream stream = root.substream("finish", k);
       const auto image = detail::row_of(pool.inputs, i);
-      paint_background(image, width, stripes[k], stream.substream("background"));
+      paint_background(image, shape, stripes[k], stream.substream("background"));
       if (pool.kinds[k] == Kind::destroyed)
-        destroy(image, width, static_cast<Destruction>(stream.below(3)), stream.substream("destroy"));
+        destroy(image, shape, static_cast<Destruction>(stream.below(3)), stream.substream("destroy"));
     }
   });
 
-  problem.validation =
-      detail::balanced_set(options.validation, real_decks, width, pixels, root.substream("validation"));
-  problem.tuning = detail::balanced_set(options.tuning, real_decks, width, pixels, root.substream("tuning"));
-  problem.test = detail::balanced_set(options.test, test_decks, width, pixels, root.substream("test"));
+  problem.validation = detail::balanced_set(options.validation, real_decks, shape, root.substream("validation"));
+  problem.tuning = detail::balanced_set(options.tuning, real_decks, shape, root.substream("tuning"));
+  problem.test = detail::balanced_set(options.test, test_decks, shape, root.substream("test"));
   pool.embeddings = embedding.encode(pool.inputs);
   for (LabelledSet* set : {&problem.validation, &problem.tuning, &problem.test})
     set->embeddings = embedding.encode(set->inputs);

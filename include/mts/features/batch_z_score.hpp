@@ -58,6 +58,7 @@ class BatchZScore {
   std::string cost() const { return detail::cost_of(inner_); }
   const FeatureLayout& layout() const { return layout_; }
   static constexpr bool reads_validation() { return E::reads_validation(); }
+  static constexpr bool by_rows() { return detail::by_rows<E>(); }
   const E& inner() const { return inner_; }
 
   /// What the inner extractor's fit takes.
@@ -69,8 +70,18 @@ class BatchZScore {
 
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
-    inner_.extract(context, rows, columns);
-    detail::check_columns_finite("batch_z", names_, rows, context.samples);
+    extract_rows(context, rows, columns);
+    finish(rows, context.samples);
+  }
+  /// The inner extractor's columns of a range of the batch.
+  template <class Context>
+  void extract_rows(const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
+    detail::extract_rows(inner_, context, rows, columns);
+  }
+  /// Those of the whole batch, normalised.
+  void finish(Rows<double> rows, const Samples& samples) const {
+    if constexpr (detail::Finishes<E>) inner_.finish(rows, samples);
+    detail::check_columns_finite("batch_z", names_, rows, samples);
     if (rows.size() == 0) return;
     const auto count = static_cast<double>(rows.size());
     double mean = 0, variance = 0;

@@ -10,7 +10,6 @@
 #include <tuple>
 #include <utility>
 
-#include "mts/core/scratch.hpp"
 #include "mts/features/batch_z_score.hpp"
 
 namespace mts::features {
@@ -70,6 +69,7 @@ class Composition {
   /// D, the number of continuous columns; what categorical ones add is the weight net's choice.
   Index dimension() const { return static_cast<Index>(layout_.continuous.size()); }
   static constexpr bool reads_validation() { return (false || ... || E::reads_validation()); }
+  static constexpr bool by_rows() { return (true && ... && detail::by_rows<E>()); }
 
   /// Extractor number I.
   template <std::size_t I>
@@ -98,38 +98,63 @@ class Composition {
   ///   where a value is not finite in S; whatever the extractors throw
   template <class Context, class S>
   void extract(const Context& context, FeatureBatch<S>& out) const {
-    const Index n = detail::sample_count("features", context);
+    begin(detail::sample_count("features", context), context.samples, out);
+    extract_rows(context, 0, out);
+    finish(context.samples, out);
+  }
+  // The same in parts, where `by_rows()`: begin, then ranges that cover the batch, then finish.
+
+  /// out has room for N samples, of whom `samples` says what is known.
+  template <class S>
+  void begin(Index n, const Samples& samples, FeatureBatch<S>& out) const {
+    detail::check_sample_count("features", n, samples);
     out.resize(n, layout_);
-    out.ids.assign(context.samples.ids.begin(), context.samples.ids.end());
-    if constexpr (std::same_as<S, double>) {
-      extract(context, rows_of(out.continuous), out.categorical);
-    } else {
-      double* staging = mts::detail::thread_scratch<double, 10>(n * dimension());
-      const Rows<double> rows(staging, n, dimension(), Eigen::OuterStride<>(dimension()));
-      extract(context, rows, out.categorical);
-      detail::check_columns_finite<S>("features", layout_.continuous, rows, context.samples);
-      out.continuous = rows.template cast<S>();
-    }
+    out.ids.assign(samples.ids.begin(), samples.ids.end());
+    out.staged_continuous.resize(n, dimension());
+  }
+  /// The samples of the context, which are those from `first` on of the batch.
+  template <class Context, class S>
+  void extract_rows(const Context& context, Index first, FeatureBatch<S>& out) const {
+    const Index n = detail::sample_count("features", context), d = dimension();
+    const Rows<double> rows(out.staged_continuous.data() + first * d, n, d, Eigen::OuterStride<>(d));
+    if (n == out.size()) return extract_rows(context, rows, out.categorical);
+    out.staged_categorical.resize(out.categorical.size());
+    for (auto& column : out.staged_categorical) column.resize(static_cast<std::size_t>(n));
+    extract_rows(context, rows, out.staged_categorical);
+    for (std::size_t c = 0; c < out.categorical.size(); ++c)
+      std::copy(out.staged_categorical[c].begin(), out.staged_categorical[c].end(), out.categorical[c].begin() + first);
+  }
+  template <class S>
+  void finish(const Samples& samples, FeatureBatch<S>& out) const {
+    const auto rows = rows_of(out.staged_continuous);
+    finish(rows, samples);
+    detail::check_columns_finite<S>("features", layout_.continuous, rows, samples);
+    out.continuous = rows.template cast<S>();
   }
 
   /// The same into a view: rows N x D, and one column of N ints for each categorical feature.
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
+    extract_rows(context, rows, columns);
+    finish(rows, context.samples);
+  }
+  template <class Context>
+  void extract_rows(const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
     static_assert((FeatureExtractor<E, Context> && ...),
                   "mts: FeatureExtractor, FE2: add  void extract(const Context&, Rows<double> rows, "
                   "std::span<std::vector<int>> columns) const  that takes this step's context");
     check_size("features", "columns", dimension(), rows.cols());
     check_size("features", "categorical columns", static_cast<Index>(layout_.categorical.size()),
                static_cast<Index>(columns.size()));
-    std::size_t k = 0;
-    const auto extract_one = [&](const auto& e) {
-      const Part& p = parts_[k++];
-      e.extract(context,
-                Rows<double>(rows.data() + p.column, rows.rows(), p.columns, Eigen::OuterStride<>(rows.outerStride())),
-                columns.subspan(p.categorical, p.categoricals));
-    };
-    std::apply([&](const auto&... e) { (extract_one(e), ...); }, extractors_);
-    detail::check_columns_finite("features", layout_.continuous, rows, context.samples);
+    for_each_part(rows, [&](const auto& e, const Part& p, Rows<double> own) {
+      detail::extract_rows(e, context, own, columns.subspan(p.categorical, p.categoricals));
+    });
+  }
+  void finish(Rows<double> rows, const Samples& samples) const {
+    for_each_part(rows, [&](const auto& e, const Part&, Rows<double> own) {
+      if constexpr (detail::Finishes<std::remove_cvref_t<decltype(e)>>) e.finish(own, samples);
+    });
+    detail::check_columns_finite("features", layout_.continuous, rows, samples);
   }
 
   /// What each extractor adds, in order; a composition within it counts as its extractors.
@@ -161,6 +186,16 @@ class Composition {
     Index column = 0, columns = 0;
     std::size_t categorical = 0, categoricals = 0;
   };
+  /// Calls f(extractor, its part, its columns of rows).
+  template <class F>
+  void for_each_part(Rows<double> rows, F&& f) const {
+    std::size_t k = 0;
+    const auto one = [&](const auto& e) {
+      const Part& p = parts_[k++];
+      f(e, p, Rows<double>(rows.data() + p.column, rows.rows(), p.columns, Eigen::OuterStride<>(rows.outerStride())));
+    };
+    std::apply([&](const auto&... e) { (one(e), ...); }, extractors_);
+  }
 
   std::tuple<E...> extractors_;
   FeatureLayout layout_;

@@ -30,6 +30,7 @@ class DatasetZScore {
   std::string cost() const { return detail::cost_of(inner_); }
   const FeatureLayout& layout() const { return layout_; }
   static constexpr bool reads_validation() { return E::reads_validation(); }
+  static constexpr bool by_rows() { return detail::by_rows<E>() && !detail::Finishes<E>; }
   const E& inner() const { return inner_; }
   double mean() const { return mean_; }                              ///< m
   double standard_deviation() const { return standard_deviation_; }  ///< s; 0 for a constant table

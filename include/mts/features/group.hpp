@@ -20,6 +20,7 @@ class Group {
   std::string cost() const { return "nothing"; }
   FeatureLayout layout() const { return {{}, {{"group", groups_}}}; }
   static constexpr bool reads_validation() { return false; }
+  static constexpr bool by_rows() { return true; }
 
   template <class Context>
   void extract(const Context& context, Rows<double>, std::span<std::vector<int>> columns) const {

@@ -14,6 +14,7 @@ class Loss {
   std::string cost() const { return "nothing: the step has it"; }
   FeatureLayout layout() const { return {{"loss"}, {}}; }
   static constexpr bool reads_validation() { return false; }
+  static constexpr bool by_rows() { return true; }
 
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>>) const {

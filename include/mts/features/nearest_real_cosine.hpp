@@ -30,6 +30,7 @@ class NearestRealCosine {
     return l;
   }
   static constexpr bool reads_validation() { return false; }
+  static constexpr bool by_rows() { return true; }
 
   /// \param embeddings  pool size x E, row i of the pool's sample i; any Eigen matrix or view; products are in its scalar
   /// \param pool        labels and groups of the pool; its ids, if given, must be 0, 1, ...

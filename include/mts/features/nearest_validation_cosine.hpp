@@ -35,6 +35,7 @@ class NearestValidationCosine {
     return l;
   }
   static constexpr bool reads_validation() { return true; }
+  static constexpr bool by_rows() { return true; }
 
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>>) const {

@@ -20,6 +20,7 @@ class RealCentreCosine {
   std::string cost() const { return "a look-up a step; fit: two passes over pool x E"; }
   FeatureLayout layout() const { return {{name()}, {}}; }
   static constexpr bool reads_validation() { return false; }
+  static constexpr bool by_rows() { return true; }
 
   /// \param embeddings  pool size x E, row i of the pool's sample i; any Eigen matrix or view
   /// \param pool        labels and groups of the pool; its ids, if given, must be 0, 1, ...

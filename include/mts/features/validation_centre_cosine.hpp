@@ -22,6 +22,7 @@ class ValidationCentreCosine {
   std::string cost() const { return "a pass over (N + M) x E a step"; }
   FeatureLayout layout() const { return {{name()}, {}}; }
   static constexpr bool reads_validation() { return true; }
+  static constexpr bool by_rows() { return true; }
 
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>>) const {

@@ -27,15 +27,19 @@ class Classifier {
   using Scalar = S;
   using Parameters = DenseParameters<S>;
   using Batch = ClassificationBatch<S>;
+  using Rows = autodiff::NetworkRows<S>;
 
   explicit Classifier(autodiff::Network<S> network) : network_(std::move(network)) {}
 
   Parameters initialize(RandomStream stream) const { return network_.initialize(stream); }
-  autodiff::NetworkForward<S> forward(const Parameters& theta, const Batch& batch) const {
-    return network_.forward(theta, input(batch));
+  /// \param observer  is shown the samples, range by range (OM2)
+  autodiff::NetworkForward<S> forward(const Parameters& theta, const Batch& batch,
+                                      autodiff::RowsObserver<S> observer = {}) const {
+    return network_.forward(theta, input(batch), observer);
   }
-  autodiff::NetworkLinearization<S> linearize(const Parameters& theta, const Batch& batch) const {
-    return network_.linearize(theta, input(batch));
+  autodiff::NetworkLinearization<S> linearize(const Parameters& theta, const Batch& batch,
+                                              autodiff::RowsObserver<S> observer = {}) const {
+    return network_.linearize(theta, input(batch), observer);
   }
   const autodiff::Network<S>& network() const { return network_; }
 

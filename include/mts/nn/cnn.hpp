@@ -20,6 +20,7 @@ struct CnnOptions {
   double label_smoothing = 0;  ///< in [0, 1]
   autodiff::Initialization initialization = autodiff::Initialization::uniform_fan_in;
   bool biases_decay = true;  ///< whether weight decay applies to biases and norms (PyTorch's default: it does)
+  Index workspace_budget = autodiff::NetworkOptions{}.workspace_budget;  ///< bytes; see `NetworkOptions`
 };
 
 /// A classifier of images (rows, channels last): for each entry of `channels` a convolution, group norm if asked for, max
@@ -89,7 +90,7 @@ Classifier<S> cnn(const autodiff::ImageShape& in, const CnnOptions& options = {}
     h = activate(g, o.activation, g.add(linear(o.hidden[k]), {h}, mts::detail::text("layer", k + 1)));
   const auto logits = g.add(linear(o.classes), {h}, "logits");
   const auto loss = g.add(SoftmaxCrossEntropy{label, o.label_smoothing}, {logits});
-  return Classifier<S>(Network<S>(std::move(g), {loss, logits, h}));
+  return Classifier<S>(Network<S>(std::move(g), {loss, logits, h}, {o.workspace_budget}));
 }
 
 }  // namespace mts::nn

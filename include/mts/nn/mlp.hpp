@@ -36,6 +36,7 @@ struct MlpOptions {
   double label_smoothing = 0;  ///< in [0, 1]
   autodiff::Initialization initialization = autodiff::Initialization::uniform_fan_in;
   bool biases_decay = true;  ///< whether weight decay applies to biases and layer norms (PyTorch's default: it does)
+  Index workspace_budget = autodiff::NetworkOptions{}.workspace_budget;  ///< bytes; see `NetworkOptions`
 };
 
 /// A classifier with linear layers of the given widths, input first, classes last: {784, 256, 256, 10}. The embedding is the
@@ -64,7 +65,7 @@ Classifier<S> mlp(const std::vector<Index>& widths, const MlpOptions& options = 
   }
   const auto logits = g.add(linear(widths.back()), {h}, "logits");
   const auto loss = g.add(autodiff::SoftmaxCrossEntropy{label, options.label_smoothing}, {logits});
-  return Classifier<S>(autodiff::Network<S>(std::move(g), {loss, logits, h}));
+  return Classifier<S>(autodiff::Network<S>(std::move(g), {loss, logits, h}, {options.workspace_budget}));
 }
 
 }  // namespace mts::nn

@@ -20,6 +20,7 @@ struct ResNetOptions {
   double label_smoothing = 0;  ///< in [0, 1]
   autodiff::Initialization initialization = autodiff::Initialization::he_normal;
   bool biases_decay = true;  ///< whether weight decay applies to the norms and the last layer's bias (PyTorch: it does)
+  Index workspace_budget = autodiff::NetworkOptions{}.workspace_budget;  ///< bytes; see `NetworkOptions`
 };
 
 /// A classifier of images (rows, channels last):
@@ -93,7 +94,7 @@ Classifier<S> resnet(const autodiff::ImageShape& in, const ResNetOptions& option
       g.add(Linear{.outputs = o.classes, .initialization = o.initialization, .bias_decays = o.biases_decay}, {pooled},
             "logits");
   const auto loss = g.add(SoftmaxCrossEntropy{label, o.label_smoothing}, {logits});
-  return Classifier<S>(Network<S>(std::move(g), {loss, logits, pooled}));
+  return Classifier<S>(Network<S>(std::move(g), {loss, logits, pooled}, {options.workspace_budget}));
 }
 
 }  // namespace mts::nn

@@ -17,15 +17,16 @@ struct PriorWeights {
   /// \throws ShapeError, ValueError if labels or ids are missing or have no weight
   void fill(Index n, const Samples& samples, SampleVector& out) const {
     out.setOnes(by_class.empty() && by_sample.empty() ? 0 : n);
-    multiply(by_class, samples.labels, "label", out);
-    multiply(by_sample, samples.ids, "id", out);
+    multiply(by_class, samples.labels, "label", "number of labels", out);
+    multiply(by_sample, samples.ids, "id", "number of ids", out);
   }
 
  private:
   template <class Keys>
-  static void multiply(const std::vector<double>& table, const Keys& keys, const char* what, SampleVector& out) {
+  static void multiply(const std::vector<double>& table, const Keys& keys, const char* what, const char* number,
+                       SampleVector& out) {
     if (table.empty()) return;
-    check_size("PriorWeights", detail::text("number of ", what, "s"), out.size(), static_cast<Index>(keys.size()));
+    check_size("PriorWeights", number, out.size(), static_cast<Index>(keys.size()));
     for (Index i = 0; i < out.size(); ++i) {
       const auto key = static_cast<Index>(keys[static_cast<std::size_t>(i)]);
       check_value(key >= 0 && key < static_cast<Index>(table.size()), "PriorWeights", what, " of sample ", i,

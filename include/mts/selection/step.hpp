@@ -27,6 +27,7 @@
 #include "mts/core/feature_context.hpp"
 #include "mts/selection/alignment.hpp"
 #include "mts/selection/effective_batch_floor.hpp"
+#include "mts/selection/linearize.hpp"
 #include "mts/selection/prior_weights.hpp"
 #include "mts/selection/split_half.hpp"
 #include "mts/selection/step_report.hpp"
@@ -131,6 +132,18 @@ class MtsStep {
 
  private:
   using Features = typename W::Features;
+  /// Whether features can be formed while the model shows its samples.
+  template <class V>
+  static constexpr bool streams = [] {
+    if constexpr (ObservableModel<M> && requires { typename std::bool_constant<F::by_rows()>; })
+      return F::by_rows() && requires(const F& features, const FeatureContext<typename M::Rows, V>& context,
+                                      Features& f, const Samples& samples) {
+        features.begin(Index{}, samples, f);
+        features.extract_rows(context, Index{}, f);
+        features.finish(samples, f);
+      };
+    return false;
+  }();
 
   StepReport named(const Batch& train, const Samples& samples, const Batch& validation,
                    const Samples& validation_samples, const Batch* selector, const Samples* selector_samples) {
@@ -152,12 +165,11 @@ class MtsStep {
     diagnostics::PhaseTimer timer(report.seconds);
     const bool update = (steps_ - options_.uniform_steps) % options_.update_every == 0;
 
-    timer.begin("linearize");
-    const auto lin = linearize("training batch", theta_, train);
     timer.begin("validation forward");
     const auto val = seen_validation(validation);
-    timer.begin("features");
-    extract(lin, val, samples, validation_samples, train_features_);
+    const auto lin =
+        linearize_and_extract("training batch", train, val, samples, validation_samples, train_features_, timer);
+    if constexpr (requires { lin.activations(); }) report.activations = lin.activations();
 
     if (update && !selector) {
       timer.begin("weight net");
@@ -169,10 +181,8 @@ class MtsStep {
       timer.begin("weight net");
       weigh(weight_net_.forward(phi_, train_features_).value(), samples, new_weights_);
       validation_gradient(lin, new_weights_.p, validation, report, timer);
-      timer.begin("linearize");
-      const auto own = linearize("selector batch", theta_, *selector);
-      timer.begin("features");
-      extract(own, val, *selector_samples, validation_samples, selector_features_);
+      const auto own = linearize_and_extract("selector batch", *selector, val, *selector_samples, validation_samples,
+                                             selector_features_, timer);
       timer.begin("weight net");
       const auto z = weight_net_.linearize(phi_, selector_features_);
       weigh(z.value(), *selector_samples, old_weights_);
@@ -191,15 +201,17 @@ class MtsStep {
                            diagnostics::PhaseTimer& timer) {
     timer.begin("virtual step");
     lin.pullback(p, gradient_);
-    norm("training gradient", gradient_);  // checked here, where its batch is to blame and not the validation batch
+    norm("norm of the training gradient",
+         gradient_);  // checked here, where its batch is to blame and not the validation batch
     inner_.virtual_step(theta_, gradient_, virtual_theta_);
     timer.begin("validation gradient");
-    const auto at_virtual = linearize("validation batch at the virtual step", virtual_theta_, validation);
+    const auto at_virtual =
+        detail::linearize_unseen("validation batch at the virtual step", model_, virtual_theta_, validation);
     const Index m = at_virtual.value().size();
     report.validation_loss = at_virtual.value().mean();
     uniform_.setConstant(m, 1.0 / static_cast<double>(m));
     at_virtual.pullback(uniform_, gamma_);
-    report.gamma_norm = norm("validation gradient", gamma_);
+    report.gamma_norm = norm("norm of the validation gradient", gamma_);
     inner_.pull(gamma_, theta_, gradient_, direction_);
   }
 
@@ -216,7 +228,7 @@ class MtsStep {
     options_.b_eff_floor.shift(old_weights_, a_);
     pullback_to_logits(old_weights_, a_, dz_);
     z.pullback(dz_, hypergradient_);
-    report.hypergradient_norm = norm("hypergradient", hypergradient_);
+    report.hypergradient_norm = norm("norm of the hypergradient", hypergradient_);
     if constexpr (requires { meta_.step(phi_, hypergradient_, weight_net_.active(f)); })
       meta_.step(phi_, hypergradient_, weight_net_.active(f));
     else
@@ -230,7 +242,7 @@ class MtsStep {
     report.mode = "uniform";
     diagnostics::PhaseTimer timer(report.seconds);
     timer.begin("linearize");
-    const auto lin = linearize("training batch", theta_, train);
+    const auto lin = detail::linearize_unseen("training batch", model_, theta_, train);
     uniform_.setZero(lin.value().size());
     options_.prior.fill(lin.value().size(), samples, c_);
     normalize(SoftmaxWeight{}, uniform_, c_, 0, new_weights_);
@@ -245,18 +257,37 @@ class MtsStep {
     describe(new_weights_, options_.b_eff_warning, report);
     report.train_loss = new_weights_.p.dot(lin.value());
     lin.pullback(new_weights_.p, gradient_);
-    report.gradient_norm = norm("training gradient", gradient_);
+    report.gradient_norm = norm("norm of the training gradient", gradient_);
     inner_.step(theta_, gradient_);
     ++steps_;
   }
 
-  /// The model linearised; an error in numbers, its own or a loss that is not finite, names the batch.
-  auto linearize(std::string_view which, const Theta& theta, const Batch& batch) const {
-    return detail::within(which, [&] {
-      auto lin = model_.linearize(theta, batch);
-      check_finite("model", "loss", lin.value());
+  /// The model linearised, and its features. Where the model shows its samples and features are formed by rows, each range is extracted while it is
+  /// there, so that nothing needs to be kept for it.
+  template <class V>
+  auto linearize_and_extract(std::string_view which, const Batch& batch, const V& val, const Samples& samples,
+                             const Samples& validation_samples, Features& f, diagnostics::PhaseTimer& timer) {
+    timer.begin("linearize");
+    if constexpr (streams<V>) {
+      bool begun = false;
+      auto lin = detail::linearize(which, model_, theta_, batch, [&](const typename M::Rows& rows) {
+        timer.begin("features");
+        if (!std::exchange(begun, true)) features_.begin(rows.batch_samples(), samples, f);
+        const bool whole = rows.samples() == rows.batch_samples();
+        if (!whole) samples.slice_into(rows.begin(), rows.samples(), range_);
+        const FeatureContext<typename M::Rows, V> context{rows, val, whole ? samples : range_, validation_samples};
+        features_.extract_rows(context, rows.begin(), f);
+        timer.begin("linearize");
+      });
+      timer.begin("features");
+      features_.finish(samples, f);
       return lin;
-    });
+    } else {
+      auto lin = detail::linearize(which, model_, theta_, batch);
+      timer.begin("features");
+      extract(lin, val, samples, validation_samples, f);
+      return lin;
+    }
   }
   auto seen_validation(const Batch& validation) const {
     if constexpr (F::reads_validation())
@@ -292,10 +323,11 @@ class MtsStep {
     report.gsnr_noise = parts.noise;
     report.gsnr = parts.ratio();
   }
+  /// \param what  "norm of the ..."
   template <class P>
   static double norm(std::string_view what, const P& x) {
     const double squared = x.dot(x);
-    check_finite("selection", detail::text("norm of the ", what), squared);
+    check_finite("selection", what, squared);
     return std::sqrt(squared);
   }
 
@@ -315,6 +347,7 @@ class MtsStep {
   Phi hypergradient_;
   std::optional<Phi> half_a_, half_b_;
   Features train_features_, selector_features_;
+  Samples range_;
   BatchWeights new_weights_, old_weights_;
   SampleVector a_, dz_, c_, uniform_;
 };

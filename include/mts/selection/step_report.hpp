@@ -19,7 +19,9 @@ struct StepReport {
   Index step = 0;              ///< 0 for the first
   const char* mode = "";       ///< "joint", "crossed" (a second linearisation was needed), "uniform"
   const char* alignment = "";  ///< the estimator
-  bool phi_moved = false;      ///< whether this step updated the weight net
+  /// Of the training batch: "kept", or "recomputed" at every use because it is large; "" if the model does not say.
+  const char* activations = "";
+  bool phi_moved = false;  ///< whether this step updated the weight net
 
   // The weights of the real step.
   double mean_w = none;  ///< mean raw weight psi(z)

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mts/core/concepts.hpp"
+#include "mts/selection/linearize.hpp"
 #include "mts/selection/prior_weights.hpp"
 #include "mts/selection/step_report.hpp"
 #include "mts/selection/weights.hpp"
@@ -52,11 +53,8 @@ class UniformStep {
     report.mode = "uniform";
     diagnostics::PhaseTimer timer(report.seconds);
     timer.begin("linearize");
-    const auto lin = detail::within("training batch", [&] {
-      auto at_theta = model_.linearize(theta_, train);
-      check_finite("model", "loss", at_theta.value());
-      return at_theta;
-    });
+    const auto lin = detail::linearize_unseen("training batch", model_, theta_, train);
+    if constexpr (requires { lin.activations(); }) report.activations = lin.activations();
     timer.begin("real step");
     prior_.fill(lin.value().size(), samples, c_);
     z_.setZero(lin.value().size());

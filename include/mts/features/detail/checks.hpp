@@ -22,19 +22,40 @@ consteval void require_classifier_forward() {
       "that show them: add  logits() (N x C)  and  embeddings() (N x E)  to both, or leave the feature out");
 }
 
-/// The number N of samples that a context is about, and that everything which is said of them has N entries.
-/// \throws ShapeError
-template <class Context>
-Index sample_count(std::string_view where, const Context& context) {
-  const Samples& s = context.samples;
-  Index n = s.size();
-  if constexpr (Forward<std::remove_cvref_t<decltype(context.train)>>) n = context.train.value().size();
+/// Whether a range of samples can be extracted by itself (FE4).
+template <class E>
+constexpr bool by_rows() {
+  if constexpr (requires { typename std::bool_constant<E::by_rows()>; }) return E::by_rows();
+  return false;
+}
+/// Whether something remains to be done when all rows are there.
+template <class E>
+concept Finishes = requires(const E& e, Rows<double> rows, const Samples& samples) { e.finish(rows, samples); };
+template <class E, class Context>
+void extract_rows(const E& e, const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) {
+  if constexpr (Finishes<E>)
+    e.extract_rows(context, rows, columns);
+  else
+    e.extract(context, rows, columns);
+}
+
+/// That what is known of the samples is known of N of them. \throws ShapeError
+inline void check_sample_count(std::string_view where, Index n, const Samples& s) {
   const auto check = [&](std::string_view what, std::size_t found) {
     if (found != 0) check_size(where, what, n, static_cast<Index>(found));
   };
   check("samples.ids", s.ids.size());
   check("samples.labels", s.labels.size());
   check("samples.groups", s.groups.size());
+}
+
+/// The number N of samples that a context is about, and that everything which is said of them has N entries.
+/// \throws ShapeError
+template <class Context>
+Index sample_count(std::string_view where, const Context& context) {
+  Index n = context.samples.size();
+  if constexpr (Forward<std::remove_cvref_t<decltype(context.train)>>) n = context.train.value().size();
+  check_sample_count(where, n, context.samples);
   return n;
 }
 

@@ -1,80 +1,20 @@
-// Atomic files, checksums, .npy and CSV.
-#include <doctest/doctest.h>
-#include <sys/stat.h>
+// .npy files: what is read back, the bytes that NumPy writes, and every way in which a file can be bad.
+#include "mts/data/npy.hpp"
 
-#include <cstdlib>
+#include <doctest/doctest.h>
+
 #include <limits>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "data/support.hpp"
-#include "mts/data/atomic_file.hpp"
-#include "mts/data/bytes.hpp"
-#include "mts/data/csv.hpp"
-#include "mts/data/npy.hpp"
 
 using mts::DataError;
 using namespace mts::data;
 using mts_test::read_plainly;
 using mts_test::TemporaryFolder;
 using mts_test::write_plainly;
-
-namespace {
-std::size_t entries_of(const std::filesystem::path& folder) {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
-}
-}  // namespace
-
-TEST_CASE("write_atomically makes folders, replaces whole files and leaves no other file behind") {
-  const TemporaryFolder folder;
-  const auto path = folder / "new/deep/file";
-  write_atomically(path, "first, and longer");
-  write_atomically(path, "second");
-  CHECK(read_plainly(path) == "second");
-  CHECK(entries_of(path.parent_path()) == 1);
-  CHECK(read_bytes(path, "a test file") == "second");
-  write_atomically(path, "");
-  CHECK(read_plainly(path) == "");
-}
-
-TEST_CASE("a write that fails says why, leaves the old contents and no part") {
-  const TemporaryFolder folder;
-  write_plainly(folder / "file", "old");
-  CHECK_REFUSED(DataError, write_atomically(folder / "file/below", "new"), (folder / "file/below").string(),
-                "can't be written");
-  CHECK(read_plainly(folder / "file") == "old");
-  std::filesystem::create_directories(folder / "taken/by");
-  CHECK_REFUSED(DataError, write_atomically(folder / "taken", "new"), "rename", "taken");
-  CHECK(entries_of(folder.path) == 2);
-  CHECK_REFUSED(DataError, write_atomically(folder.path / "", "new"), "name of a file");
-}
-
-TEST_CASE("read_bytes refuses what is larger than its limit") {
-  const TemporaryFolder folder;
-  write_plainly(folder / "file", "12345");
-  CHECK_REFUSED(DataError, read_bytes(folder / "file", "a thing", 4), "a thing", "5 bytes", "limit of 4");
-}
-
-TEST_CASE("the checksum tells order, length and padding apart, and any single changed byte") {
-  const auto of = [](auto... x) {
-    Checksum c;
-    (c.add(x), ...);
-    return c.value();
-  };
-  using namespace std::string_view_literals;
-  CHECK(of("ab"sv) != of("ba"sv));
-  CHECK(of("a"sv) != of("a\0"sv));
-  CHECK(of("a"sv, "b"sv) != of("ab"sv));
-  CHECK(of(""sv) != of());
-  CHECK(of(std::uint64_t{1}, std::uint64_t{2}) != of(std::uint64_t{2}, std::uint64_t{1}));
-  std::string s(1000, 'x');
-  const auto whole = of(std::string_view(s));
-  for (std::size_t k = 0; k < s.size(); ++k) {
-    std::string t = s;
-    t[k] ^= 1;
-    CHECK(of(std::string_view(t)) != whole);
-  }
-}
 
 TEST_CASE("npy files are read back as written") {
   const TemporaryFolder folder;
@@ -96,6 +36,19 @@ TEST_CASE("npy files are read back as written") {
   write_npy<std::int32_t>(folder / "s", one, {});
   CHECK(read_npy<std::int32_t>(folder / "s").values == one);
   CHECK(read_npy<std::int32_t>(folder / "s").shape.empty());
+}
+
+TEST_CASE("a npy file of one of several types is read as what it is") {
+  const TemporaryFolder folder;
+  const auto path = folder / "a.npy";
+  const auto read = [&] { return read_npy_of<std::uint8_t, float, std::int16_t>(path); };
+  write_npy(path, std::vector<float>{1.5f, 2.5f});
+  CHECK(std::get<NpyArray<float>>(read()).values == std::vector<float>{1.5f, 2.5f});
+  write_npy(path, std::vector<std::int16_t>{-7});
+  CHECK(std::get<NpyArray<std::int16_t>>(read()).values == std::vector<std::int16_t>{-7});
+  CHECK(std::get<NpyArray<std::int16_t>>(read()).shape == std::vector<std::size_t>{1});
+  write_npy(path, std::vector<std::uint16_t>{7});
+  CHECK_REFUSED(DataError, read(), "expected entries of type |u1 or <f4 or <i2", "found <u2");
 }
 
 TEST_CASE("a npy file has the bytes that numpy.save writes") {
@@ -142,23 +95,4 @@ TEST_CASE("a bad npy file is refused with expected and found") {
   refused_with(changed("(2, 3), }", "(2, 3) ; "), "descr, fortran_order and shape");
   CHECK_REFUSED(mts::ShapeError, write_npy<float>(path, std::span<const float>(values).first(5), shape), "expected 6",
                 "found 5");
-}
-
-TEST_CASE("a CSV table quotes by RFC 4180 and writes numbers that read back as the same bits") {
-  CsvTable table({"name", "x", "n, of all"});
-  table.row("plain", 0.1, 3);
-  table.row("a \"quoted\", one\nin two lines", 1.0f / 3.0f, -1);
-  table.row(std::string("inf"), std::numeric_limits<double>::infinity(), true);
-  CHECK(table.text() ==
-        "name,x,\"n, of all\"\nplain,0.1,3\n\"a \"\"quoted\"\", one\nin two lines\",0.33333334,-1\ninf,inf,1\n");
-  CHECK_REFUSED(mts::ShapeError, table.row(1, 2), "expected 3", "found 2");
-  CHECK_REFUSED(mts::ValueError, CsvTable(std::vector<std::string>{}), "at least one column");
-  const TemporaryFolder folder;
-  table.save(folder / "t.csv");
-  CHECK(read_plainly(folder / "t.csv") == table.text());
-  for (const double x : {0.1, 1e300, 5e-324, 123456.789, -1.0 / 3.0}) {
-    CsvTable t({"x"});
-    t.row(x);
-    CHECK(std::strtod(t.text().c_str() + 2, nullptr) == x);
-  }
 }
