@@ -9,7 +9,7 @@ namespace mts::autodiff {
 
 /// One input, an image of shape `in`; the output is the image `out()`. As PyTorch: padding never wins and is at most half the
 /// kernel; of equal taps the first in row-major order is the maximum, so the derivative is its alone; NaN wins.
-/// Nothing is remembered from the forward pass, not even y: the maximum is found again.
+/// Nothing is remembered from the forward pass, not even y, which an activation may overwrite: the maximum is found again.
 /// Max pooling commutes with monotone activations, and is cheaper before them: there are fewer entries left.
 struct MaxPool2d {
   static constexpr bool ignores_output = true;
@@ -34,7 +34,7 @@ struct MaxPool2d {
     for (Index i = 0; i < t.rows; ++i) {
       const S* x = t.in[0].row(i);
       detail::each_window(in, window, pixels, [&, to = y.row(i)](Index pixel, const detail::Taps& taps) {
-        largest(taps, x, to + pixel * n, n);
+        largest(x, taps, to + pixel * n);
       });
     }
   }
@@ -45,9 +45,8 @@ struct MaxPool2d {
     const Index n = in.channels;
     const Extent pixels = window.output("MaxPool2d", in);
     // Where every pixel is a tap of one window, each is assigned once; else they begin at 0 and collect.
-    const bool assign = !sink.accumulate && tiles_the_image() && window.taps() == 4 && window.kernel.height == 2;
-    S* rest = mts::detail::thread_scratch<S, 0>(2 * n);
-    S* top = rest + n;
+    const bool assign = !sink.accumulate && tiles_the_image() && window.kernel == Extent{2, 2};
+    S *top = mts::detail::thread_scratch<S, 0>(2 * n), *rest = top + n;
     for (Index i = 0; i < t.rows; ++i) {
       const S *x = t.in[0].row(i), *d = delta.row(i);
       S* g = sink.view.row(i);
@@ -58,7 +57,7 @@ struct MaxPool2d {
           const Index a = taps.first * n, b = a + n, c = a + taps.down * n, e = c + n;
           return route_to_four(x + a, x + b, x + c, x + e, from, g + a, g + b, g + c, g + e, n);
         }
-        largest(taps, x, top, n);
+        largest(x, taps, top);
         std::copy(from, from + n, rest);
         taps.each([&](Index to) { route(x + to * n, top, rest, g + to * n, n); });
       });
@@ -74,7 +73,11 @@ struct MaxPool2d {
       const S *x = t.in[0].row(i), *v = tangents[0].row(i);
       detail::each_window(in, window, pixels, [&, to = out.row(i)](Index pixel, const detail::Taps& taps) {
         S* dy = to + pixel * n;
-        largest(taps, x, top, n);
+        if (square_of_four(taps)) {
+          const Index a = taps.first * n, b = a + taps.right * n, c = a + taps.down * n, e = c + taps.right * n;
+          return carry_of_four(x + a, x + b, x + c, x + e, v + a, v + b, v + c, v + e, dy, n);
+        }
+        largest(x, taps, top);
         std::fill(dy, dy + n, S{0});
         // The first of equal taps is the last to write.
         taps.each_backwards([&](Index from) { carry(x + from * n, top, v + from * n, dy, n); });
@@ -83,20 +86,23 @@ struct MaxPool2d {
   }
 
  private:
-  static bool is_square_of_four(const detail::Taps& taps) { return taps.rows == 2 && taps.columns == 2; }
   /// Whether every pixel is a tap of exactly one window.
   bool tiles_the_image() const {
     return window.kernel == window.stride && window.padding == Extent{0, 0} && window.dilation == Extent{1, 1} &&
            in.height % window.stride.height == 0 && in.width % window.stride.width == 0;
   }
 
-  /// m <- the largest tap of the window, channel by channel.
+  static bool square_of_four(const detail::Taps& taps) { return taps.rows == 2 && taps.columns == 2; }
+
+  /// m <- the maximum of one window, per channel. \param x  the image
   template <class S>
-  static void largest(const detail::Taps& taps, const S* x, S* m, Index n) {
-    const S* a = x + taps.first * n;
-    if (is_square_of_four(taps))
-      return largest_of_four(a, a + taps.right * n, a + taps.down * n, a + (taps.down + taps.right) * n, m, n);
-    std::copy(a, a + n, m);
+  void largest(const S* x, const detail::Taps& taps, S* m) const {
+    const Index n = in.channels, a = taps.first * n;
+    if (square_of_four(taps)) {
+      const Index b = a + taps.right * n, c = a + taps.down * n, d = c + taps.right * n;
+      return largest_of_four(x + a, x + b, x + c, x + d, m, n);
+    }
+    std::copy(x + a, x + a + n, m);
     taps.each([&](Index from) { larger(x + from * n, m, n); });
   }
 
@@ -143,6 +149,18 @@ struct MaxPool2d {
   template <class S>
   static void carry(const S* __restrict x, const S* __restrict top, const S* __restrict v, S* __restrict dy, Index n) {
     for (Index k = 0; k < n; ++k) dy[k] = x[k] == top[k] ? v[k] : dy[k];
+  }
+  template <class S>
+  static void carry_of_four(const S* __restrict a, const S* __restrict b, const S* __restrict c, const S* __restrict d,
+                            const S* __restrict va, const S* __restrict vb, const S* __restrict vc,
+                            const S* __restrict vd, S* __restrict dy, Index n) {
+    for (Index k = 0; k < n; ++k) {
+      const S m = max(max(max(a[k], b[k]), c[k]), d[k]);
+      S v = d[k] == m ? vd[k] : S{0};
+      v = c[k] == m ? vc[k] : v;
+      v = b[k] == m ? vb[k] : v;
+      dy[k] = a[k] == m ? va[k] : v;
+    }
   }
 };
 
