@@ -193,40 +193,45 @@ std::string help() {
          "  mts-lab verify --out out\n";
 }
 
-std::string run_help() {
+std::string help_of(Job job) {
   Helper options;
-  const Settings settings;
-  const Session session;
-  for_each_setting(settings, options);
-  for_each_session_option(session, options);
-  return "mts-lab run: trains a classifier for every method, batch size and seed, prints a table, and writes\n"
-         "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg\n"
-         "\n"
-         "  mts-lab run --out DIR [OPTIONS]       (defaults in brackets)\n" +
-         options.out + two_columns("--help", "this text", 30);
-}
-
-std::string verify_help() {
-  Helper options;
-  const VerifySettings settings;
-  for_each_verify_option(settings, options);
-  return "mts-lab verify: judges every law at every case, prints a table, and writes laws.csv, laws.svg and\n"
-         "a picture of each simulated law; the exit status is 0 only if all laws hold\n"
-         "\n"
-         "  mts-lab verify [OPTIONS]       (defaults in brackets)\n" +
-         options.out + two_columns("--help", "this text", 30);
-}
-
-std::string gsnr_help() {
-  Helper options;
-  const GsnrSettings settings;
-  for_each_gsnr_option(settings, options);
-  return "mts-lab gsnr: measures the GSNR of the hypergradient of a frozen network over fresh batches, beside\n"
-         "what the laws forecast from one pool; prints a table, and writes gsnr.csv and gsnr.svg; the exit\n"
-         "status is 0 only if the points at fixed Gamma agree\n"
-         "\n"
-         "  mts-lab gsnr --out DIR [OPTIONS]       (defaults in brackets)\n" +
-         options.out + two_columns("--help", "this text", 30);
+  const auto text = [&](const char* words, const char* usage) {
+    return fmt::format("{}\n  mts-lab {}       (defaults in brackets)\n{}{}", words, usage, options.out,
+                       two_columns("--help", "this text", 30));
+  };
+  switch (job) {
+    case Job::run: {
+      const Settings settings;
+      const Session session;
+      for_each_setting(settings, options);
+      for_each_session_option(session, options);
+      return text(
+          "mts-lab run: trains a classifier for every method, batch size and seed, prints a table, and writes\n"
+          "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg\n",
+          "run --out DIR [OPTIONS]");
+    }
+    case Job::verify: {
+      const VerifySettings settings;
+      for_each_verify_option(settings, options);
+      return text(
+          "mts-lab verify: judges every law at every case, prints a table, and writes laws.csv, laws.svg and\n"
+          "a picture of each simulated law; the exit status is 0 only if all laws hold\n",
+          "verify [OPTIONS]");
+    }
+    case Job::gsnr: {
+      const GsnrSettings settings;
+      for_each_gsnr_option(settings, options);
+      return text(
+          "mts-lab gsnr: measures the GSNR of the hypergradient of a frozen network over fresh batches, beside\n"
+          "what the laws forecast from one pool; prints a table, and writes gsnr.csv and gsnr.svg; the exit\n"
+          "status is 0 only if the points at fixed Gamma agree\n",
+          "gsnr --out DIR [OPTIONS]");
+    }
+    case Job::list:
+    case Job::help:
+      break;
+  }
+  return help();
 }
 
 std::string listing() {
@@ -277,9 +282,9 @@ Command parse(std::span<const std::string> arguments) {
       list.count("--help") || version || arguments.empty()) {
     command.job = Job::help;
     command.help = version                  ? "mts-lab " MTS_VERSION "\n"
-                   : run.count("--help")    ? run_help()
-                   : verify.count("--help") ? verify_help()
-                   : gsnr.count("--help")   ? gsnr_help()
+                   : run.count("--help")    ? help_of(Job::run)
+                   : verify.count("--help") ? help_of(Job::verify)
+                   : gsnr.count("--help")   ? help_of(Job::gsnr)
                                             : help();
     return command;
   }

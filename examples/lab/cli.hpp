@@ -33,11 +33,9 @@ Command parse(std::span<const std::string> arguments);
 /// \throws UsageError
 void check(const Settings& settings);
 
-/// The text of `mts-lab --help`, of `mts-lab run --help`, `verify --help` and `gsnr --help`, and of `mts-lab list`.
+/// The text of `mts-lab --help`; of `mts-lab run --help`, `verify --help` and `gsnr --help`; of `mts-lab list`.
 std::string help();
-std::string run_help();
-std::string verify_help();
-std::string gsnr_help();
+std::string help_of(Job job);
 std::string listing();
 
 /// A value as it is written on the command line.

@@ -27,8 +27,11 @@ class Held final : public AnyFeature {
     }
   }
   FeatureLayout layout() const override { return extractor_.layout(); }
-  void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const override {
-    extractor_.extract(context, rows, columns);
+  void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const override {
+    mts::features::detail::extract_rows(extractor_, context, rows, columns);
+  }
+  void finish(Rows<double> rows, const Samples& samples) const override {
+    if constexpr (mts::features::detail::Finishes<E>) extractor_.finish(rows, samples);
   }
 
  private:
@@ -75,18 +78,30 @@ FeatureLayout ChosenFeatures::layout() const {
   return all;
 }
 
-void ChosenFeatures::extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
+/// Calls f(feature, its columns of rows, its first categorical column, how many it has).
+template <class F>
+void ChosenFeatures::for_each_part(Rows<double> rows, F&& f) const {
   Index column = 0;
   std::size_t categorical = 0;
   for (const auto& feature : features_) {
     const FeatureLayout part = feature->layout();
     const auto width = static_cast<Index>(part.continuous.size());
-    feature->extract(context,
-                     Rows<double>(rows.data() + column, rows.rows(), width, Eigen::OuterStride<>(rows.outerStride())),
-                     columns.subspan(categorical, part.categorical.size()));
+    f(*feature, Rows<double>(rows.data() + column, rows.rows(), width, Eigen::OuterStride<>(rows.outerStride())),
+      categorical, part.categorical.size());
     column += width;
     categorical += part.categorical.size();
   }
+}
+void ChosenFeatures::extract_rows(const LabContext& context, Rows<double> rows,
+                                  std::span<std::vector<int>> columns) const {
+  for_each_part(rows, [&](const AnyFeature& feature, Rows<double> own, std::size_t first, std::size_t count) {
+    feature.extract_rows(context, own, columns.subspan(first, count));
+  });
+}
+void ChosenFeatures::finish(Rows<double> rows, const Samples& samples) const {
+  for_each_part(rows, [&](const AnyFeature& feature, Rows<double> own, std::size_t, std::size_t) {
+    feature.finish(own, samples);
+  });
 }
 
 mts::features::Composition<ChosenFeatures> make_features(std::span<const std::string> names,

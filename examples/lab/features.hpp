@@ -16,14 +16,16 @@
 namespace mts::lab {
 
 /// What the features of the lab look at.
-using LabContext = FeatureContext<LinearizationOf<nn::Classifier<float>>, ForwardOf<nn::Classifier<float>>>;
+using LabContext = FeatureContext<nn::Classifier<float>::Rows, ForwardOf<nn::Classifier<float>>>;
 
 /// An extractor of whatever type, fitted.
 class AnyFeature {
  public:
   virtual ~AnyFeature() = default;
   virtual FeatureLayout layout() const = 0;
-  virtual void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const = 0;
+  virtual void extract_rows(const LabContext& context, Rows<double> rows,
+                            std::span<std::vector<int>> columns) const = 0;
+  virtual void finish(Rows<double> rows, const Samples& samples) const = 0;
 };
 
 /// Extractors side by side. Satisfies `FeatureExtractor`; const calls are thread-safe, copies share the extractors.
@@ -34,9 +36,18 @@ class ChosenFeatures {
   FeatureLayout layout() const;
   /// Not known before the program runs; to say yes costs one forward of the validation batch where none reads it.
   static constexpr bool reads_validation() { return true; }
-  void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const;
+  static constexpr bool by_rows() { return true; }
+  void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
+    extract_rows(context, rows, columns);
+    finish(rows, context.samples);
+  }
+  void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const;
+  void finish(Rows<double> rows, const Samples& samples) const;
 
  private:
+  template <class F>
+  void for_each_part(Rows<double> rows, F&& f) const;
+
   std::vector<std::shared_ptr<const AnyFeature>> features_;
 };
 

@@ -132,13 +132,10 @@ std::string csv_of(const GsnrStudy& study) {
 }
 
 std::string gsnr_script(const GsnrStudy& study, const std::string& terminal) {
-  constexpr std::array colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
   constexpr double least_shown = 1e-3;  // what is below is nothing on a logarithmic axis
-  std::string script = fmt::format(
-      "set terminal {} size 1160,860 enhanced background '#ffffff' font 'Helvetica,Arial,sans-serif,13'\n"
-      "set border 3 lc rgb '#555555'\nset tics nomirror out scale 0.6 textcolor rgb '#222222'\n"
-      "set grid ytics lc rgb '#e4e4e4' lt 1 lw 0.7\nset style fill transparent solid 0.15 noborder\n",
-      terminal);
+  std::string script = set_terminal(terminal, 1160, 860);
+  script += axes_style;
+  script += "set style fill transparent solid 0.15 noborder\n";
 
   // A curve: x, forecast, its band, measured, its error.
   int blocks = 0;

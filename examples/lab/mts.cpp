@@ -112,7 +112,7 @@ class MtsTraining final : public Training {
     const auto order = RandomStream(task_.seed, "lab: order of the pool's weights").permutation(pool.size());
     SampleVector weights(pool.size());
     Batch batch;
-    Samples samples;
+    Samples samples, range;
     FeatureBatch<float> f;
     std::vector<Index> ids(static_cast<std::size_t>(task_.batch));
     const auto validation = step_.model().forward(step_.theta(), validation_.current);
@@ -120,8 +120,12 @@ class MtsTraining final : public Training {
       for (Index k = 0; k < task_.batch; ++k)
         ids[static_cast<std::size_t>(k)] = order[static_cast<std::size_t>((begin + k) % pool.size())];
       data::gather(pool, ids, batch, samples);
-      const auto train = step_.model().linearize(step_.theta(), batch);
-      step_.features().extract(LabContext{train, validation, samples, validation_.samples}, f);
+      step_.features().begin(task_.batch, samples, f);
+      step_.model().forward(step_.theta(), batch, [&](const Model::Rows& rows) {
+        samples.slice_into(rows.begin(), rows.samples(), range);
+        step_.features().extract_rows(LabContext{rows, validation, range, validation_.samples}, rows.begin(), f);
+      });
+      step_.features().finish(samples, f);
       const auto logits = step_.weight_net().forward(step_.phi(), f);
       for (Index k = 0; k < std::min(task_.batch, pool.size() - begin); ++k)
         weights[ids[static_cast<std::size_t>(k)]] = weight_of(activation_, logits.value()[k]);

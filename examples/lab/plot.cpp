@@ -40,9 +40,6 @@ std::string contents(std::FILE* f) {
   return all;
 }
 
-// Okabe and Ito's colours, which colour-blind readers tell apart too, in an order of falling contrast to white.
-constexpr std::array colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
-
 struct Panel {
   const char* title;
   double StepRow::*value;
@@ -135,11 +132,16 @@ std::string run_gnuplot(const std::string& script, const std::string& program) {
   return contents(out.get());
 }
 
+std::string set_terminal(const std::string& name, int width, int height, int points) {
+  return fmt::format("set terminal {} size {},{} enhanced background '#ffffff' font 'Helvetica,Arial,sans-serif,{}'\n",
+                     name, width, height, points);
+}
+
 std::string dynamics_script(const Settings& s, const Study& study, const std::string& terminal) {
   const auto lines = lines_of(s, study);
   std::array<bool, panels.size()> logarithmic;
   for (std::size_t p = 0; p < panels.size(); ++p) logarithmic[p] = is_logarithmic(panels[p], lines);
-  std::string script = fmt::format("set terminal {}\n", terminal);
+  std::string script = terminal;
 
   // One block of numbers a line: step, then median, least and greatest over the seeds for each panel.
   for (std::size_t l = 0; l < lines.size(); ++l) {
@@ -176,10 +178,8 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
       "set multiplot layout 2,2 margins screen 0.085,0.98,0.085,0.84 spacing screen 0.095,0.115 "
       "title '{} on {}, {}: {}' offset 0,-0.3\n",
       text_for_gnuplot(names), text_for_gnuplot(s.benchmark), text_for_gnuplot(trained(s)), seeds);
+  script += axes_style;
   script +=
-      "set border 3 lc rgb '#555555'\n"
-      "set tics nomirror out scale 0.6 textcolor rgb '#222222'\n"
-      "set grid ytics lc rgb '#e4e4e4' lt 1 lw 0.7\n"
       "set datafile missing 'NaN'\n"
       "set style fill transparent solid 0.16 noborder\n"
       "set key at screen 0.53,0.945 center top horizontal samplen 2.2 spacing 1.1 maxrows 2\n";
@@ -207,12 +207,13 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
 }
 
 void write_pictures(const Settings& settings, const Study& study, const std::filesystem::path& folder) {
-  const auto write = [&](const char* name, const char* terminal) {
+  const auto write = [&](const char* name, const std::string& terminal) {
     data::write_atomically(folder / name, run_gnuplot(dynamics_script(settings, study, terminal)));
   };
-  write("dynamics.svg", "svg size 1000,760 dynamic enhanced background '#ffffff' font 'Helvetica,Arial,sans-serif,14'");
+  write("dynamics.svg", set_terminal("svg dynamic", 1000, 760, 14));
   write("dynamics.png",
-        "pngcairo size 1500,1140 enhanced background '#ffffff' font 'Sans,10' fontscale 1.5 linewidth 1.5");
+        "set terminal pngcairo size 1500,1140 enhanced background '#ffffff' font 'Sans,10' fontscale 1.5 linewidth "
+        "1.5\n");
 }
 
 }  // namespace mts::lab

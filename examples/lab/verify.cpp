@@ -48,17 +48,6 @@ std::string file_name(std::string law) {
   return law;
 }
 
-std::string terminal_of(const std::string& name, int width, int height) {
-  return fmt::format("set terminal {} size {},{} enhanced background '#ffffff' font 'Helvetica,Arial,sans-serif,13'\n",
-                     name, width, height);
-}
-
-constexpr const char* axes_style =
-    "set border 3 lc rgb '#555555'\n"
-    "set tics nomirror out scale 0.6 textcolor rgb '#222222'\n"
-    "set grid ytics lc rgb '#e4e4e4' lt 1 lw 0.7\n"
-    "set datafile missing 'NaN'\n";
-
 }  // namespace
 
 bool law_before(const std::string& a, const std::string& b) {
@@ -176,7 +165,7 @@ std::string laws_script(const Report& report, const std::string& terminal) {
   constexpr double least_share = 1e-8;  // what is shown of a deviation that is 0 or nearly so
   const char* titles[] = {"exact check", "simulation", "fails"};
   const auto kind = [](const Finding& f) { return f.verdict == Verdict::fails ? 2 : f.exact ? 0 : 1; };
-  std::string script = terminal_of(terminal, 1160, 520);
+  std::string script = set_terminal(terminal, 1160, 520);
 
   // Laws side by side, the cases of a law within a unit of width.
   const auto laws = laws_of(report);
@@ -197,17 +186,18 @@ std::string laws_script(const Report& report, const std::string& terminal) {
     script += fmt::format("$kind{} << END\n{}END\n", k, data[k].empty() ? "NaN NaN NaN NaN\n" : data[k]);
 
   const auto plots = [&](const char* columns, bool with_titles) {
-    constexpr const char* colours[] = {"#56B4E9", "#0072B2", "#D55E00"};
+    constexpr const char* of_kind[] = {"#56B4E9", "#0072B2", "#D55E00"};
     constexpr int points[] = {6, 7, 9};
     std::string out;
     for (int k = 0; k < 3; ++k) {
       if (data[k].empty()) continue;
       out += fmt::format(", $kind{} using {} with points pt {} ps 0.55 lc rgb '{}' {}", k, columns, points[k],
-                         colours[k], with_titles ? fmt::format("title '{}'", titles[k]) : "notitle");
+                         of_kind[k], with_titles ? fmt::format("title '{}'", titles[k]) : "notitle");
     }
     return out;
   };
   script += axes_style;
+  script += "set datafile missing 'NaN'\n";
   script += "set multiplot\nset logscale y\nset format y '10^{%L}'\nset key top left samplen 0.5\n";
   script +=
       "set lmargin at screen 0.065\nset rmargin at screen 0.37\nset bmargin at screen 0.13\nset tmargin at screen 0.9\n"
@@ -236,7 +226,7 @@ std::string law_script(const Report& report, const std::string& law, const std::
   }
   if (claims.empty()) return "";
   const std::size_t columns = claims.size() == 1 ? 1 : 2, rows = (claims.size() + columns - 1) / columns;
-  std::string script = terminal_of(terminal, columns == 1 ? 640 : 1160, 60 + 400 * static_cast<int>(rows));
+  std::string script = set_terminal(terminal, columns == 1 ? 640 : 1160, 60 + 400 * static_cast<int>(rows));
   for (std::size_t c = 0; c < claims.size(); ++c) {
     script += fmt::format("$claim{} << END\n", c);
     for (std::size_t k = 0; k < claims[c].size(); ++k) {
@@ -246,6 +236,7 @@ std::string law_script(const Report& report, const std::string& law, const std::
     script += "END\n";
   }
   script += axes_style;
+  script += "set datafile missing 'NaN'\n";
   script += "unset key\n";
   script += fmt::format(
       "set multiplot layout {},{} title '{}: predicted (cross), and measured (dot) with what it may deviate by'\n",

@@ -33,3 +33,14 @@ TEST_CASE("the size of Samples is that of whatever is known") {
   CHECK(Samples{{}, {1, 0}, {}}.size() == 2);
   CHECK(Samples{{}, {}, {1}}.size() == 1);
 }
+
+TEST_CASE("a range of Samples: what is known of all is known of it") {
+  const Samples all{{4, 5, 6, 7}, {1, 0, 1, 2}, {}};
+  Samples range{{9}, {9}, {9}};
+  all.slice_into(1, 2, range);
+  CHECK(range.ids == std::vector<Index>{5, 6});
+  CHECK(range.labels == std::vector<int>{0, 1});
+  CHECK(range.groups.empty());
+  all.slice_into(4, 0, range);
+  CHECK(range.size() == 0);
+}

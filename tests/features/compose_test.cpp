@@ -106,6 +106,33 @@ TEST_CASE("compositions compose, and fitting reaches the inner ones") {
   CHECK((a.continuous.col(2) == 2 * train.losses));
 }
 
+TEST_CASE("a batch extracted in ranges has the bits of one extracted at once") {
+  const ToyPool toy;
+  auto features = compose(all_features(), BatchZScore{BatchZScore{NearestValidationCosine{2}}});
+  static_assert(decltype(features)::by_rows());
+  static_assert(!decltype(compose(Loss{}, Twice{}))::by_rows());  // Twice does not say that it is
+  features.fit(toy.e, toy.samples);
+  const Samples batch{{9, 3, 5, 0}, {1, 0, 1, 0}, {1, 1, 0, 0}};
+  const Shown<double> v(random_rows<double>(5, 6, 2));
+  const RowMatrix<double> h = random_rows<double>(4, 6, 1);
+  Shown<double> whole(h);
+  mts::FeatureBatch<float> at_once, in_ranges;
+  features.extract(context_of(whole, v, batch, none), at_once);
+  features.begin(4, batch, in_ranges);
+  for (const auto& [first, count] : std::vector<std::pair<Index, Index>>{{0, 3}, {3, 1}}) {
+    Shown<double> part(h.middleRows(first, count));
+    part.losses = whole.losses.segment(first, count);
+    Samples known;
+    batch.slice_into(first, count, known);
+    features.extract_rows(context_of(part, v, known, none), first, in_ranges);
+  }
+  features.finish(batch, in_ranges);
+  CHECK((in_ranges.continuous == at_once.continuous));
+  CHECK(in_ranges.categorical == at_once.categorical);
+  CHECK(in_ranges.ids == at_once.ids);
+  CHECK_REFUSED(mts::ShapeError, features.begin(5, batch, in_ranges), "samples.ids", "expected 5, found 4");
+}
+
 TEST_CASE("an empty composition has samples and no columns") {
   const auto features = compose();
   CHECK(features.dimension() == 0);

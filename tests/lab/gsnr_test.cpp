@@ -95,7 +95,7 @@ TEST_CASE("gsnr: the command line, its refusals and its help") {
                 "did you mean '--benchmark'");
   CHECK(contains(parsed({"--help"}).help, "--quick"));
   CHECK(contains(help(), "mts-lab gsnr"));
-  std::istringstream lines(gsnr_help());
+  std::istringstream lines(help_of(Job::gsnr));
   for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 100);
 }
 

@@ -41,7 +41,7 @@ TEST_CASE("Dynamics: four panels, a line for each batch size of the method that 
         }
         study.runs.push_back(run);
       }
-  const std::string svg = run_gnuplot(dynamics_script(settings, study, "svg size 1000,760 enhanced"));
+  const std::string svg = run_gnuplot(dynamics_script(settings, study, set_terminal("svg", 1000, 760)));
   CHECK(mts_test::contains(svg, "<svg"));
   CHECK(mts_test::contains(svg, "</svg>"));
   for (const std::string words : {"mean raw weight", "largest normalised weight", "variance of", "effective batch size",
@@ -53,12 +53,12 @@ TEST_CASE("Dynamics: four panels, a line for each batch size of the method that 
 
   settings.model = ModelKind::cnn;
   settings.augmentation = AugmentationKind::shift_flip;
-  CHECK(mts_test::contains(run_gnuplot(dynamics_script(settings, study, "svg enhanced")),
+  CHECK(mts_test::contains(run_gnuplot(dynamics_script(settings, study, set_terminal("svg", 600, 400))),
                            "mts on spurious, cnn with augmentation shift-flip: median of 2 seeds"));
 
   settings.methods = {"uniform"};
   std::erase_if(study.runs, [](const Run& run) { return run.method != "uniform"; });
-  CHECK(mts_test::contains(run_gnuplot(dynamics_script(settings, study, "svg")), "uniform on spurious"));
+  CHECK(mts_test::contains(run_gnuplot(dynamics_script(settings, study, "set terminal svg\n")), "uniform on spurious"));
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ TEST_CASE("Verify: the command line, its refusals and its help") {
   CHECK_REFUSED(UsageError, parsed({"--threads=-1"}), "--threads: expected at least 0");
   CHECK(contains(parsed({"--help"}).help, "--precision P"));
   CHECK(contains(help(), "mts-lab verify"));
-  std::istringstream lines(verify_help());
+  std::istringstream lines(help_of(Job::verify));
   for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 100);
   CHECK(contains(listing(), "Toy2                        second moment; doubled angle"));
 }

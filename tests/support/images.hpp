@@ -147,48 +147,101 @@ class GappedRows {
 
 /// The rules of one primitive with one input at x (and parameters w), called directly.
 template <class S, class P>
-struct Direct {
+class Direct {
+ public:
   Direct(const P& primitive, const RowMatrix<double>& inputs, const Vector& w = {})
-      : p(primitive), x(inputs), y(inputs.rows(), width(inputs.cols())), parameters(w.cast<S>()) {
-    in[0] = x.view();
-    p.forward(tile(false), y.view());
+      : p_(primitive), x_(inputs), y_(inputs.rows(), p_.width(widths())), w_(w.cast<S>()) {
+    in_[0] = x_.view();
+    if constexpr (packs) {
+      for (Packing packing : {Packing::forward, Packing::pullback})
+        packed_[packing == Packing::pullback] = pack(w_, packing);
+    }
+    auto t = tile();
+    t.out = {};
+    p_.forward(t, y_.view());
   }
-  Index width(Index inputs) const {
-    const std::array<Index, 1> widths{inputs};
-    return p.width(widths);
-  }
-  autodiff::Tile<S> tile(bool with_output = true) {
-    return {in[0].rows,
-            in,
-            with_output ? autodiff::ConstView<S>(y.view()) : autodiff::ConstView<S>(),
-            parameters.data(),
-            {}};
-  }
-  RowMatrix<double> output() { return y.values(); }
+  RowMatrix<double> output() { return y_.values(); }
   /// delta dy/dx, added to `before` where given.
   RowMatrix<double> pullback(const RowMatrix<double>& delta, const RowMatrix<double>* before = nullptr) {
-    GappedRows<S> d(delta), g = before ? GappedRows<S>(*before) : GappedRows<S>(in[0].rows, in[0].cols);
-    const std::array<autodiff::DeltaSink<S>, 1> sinks{{{g.view(), before != nullptr}}};
-    p.pullback(tile(), autodiff::ConstView<S>(d.view()), std::span<const autodiff::DeltaSink<S>>(sinks));
-    const std::array<autodiff::DeltaSink<S>, 1> none{};
-    p.pullback(tile(), autodiff::ConstView<S>(d.view()), std::span<const autodiff::DeltaSink<S>>(none));
+    GappedRows<S> d(delta), g = before ? GappedRows<S>(*before) : GappedRows<S>(samples(), x_.view().cols);
+    const std::array<DeltaSink<S>, 1> sinks{{{g.view(), before != nullptr}}}, none{};
+    p_.pullback(tile(), ConstView<S>(d.view()), std::span<const DeltaSink<S>>(sinks));
+    p_.pullback(tile(), ConstView<S>(d.view()), std::span<const DeltaSink<S>>(none));
     return g.values();
   }
-  /// dy/dx tangent + dy/dw w_tangent; an empty tangent is absent.
-  RowMatrix<double> pushforward(const RowMatrix<double>& tangent, const Vector& w_tangent = {}) {
-    GappedRows<S> v(tangent), out(in[0].rows, y.view().cols);
-    const std::array<autodiff::ConstView<S>, 1> tangents{tangent.size() > 0 ? autodiff::ConstView<S>(v.view())
-                                                                            : autodiff::ConstView<S>()};
-    const Eigen::Matrix<S, Eigen::Dynamic, 1> dw = w_tangent.cast<S>();
-    p.pushforward(tile(), std::span<const autodiff::ConstView<S>>(tangents), dw.size() > 0 ? dw.data() : nullptr,
-                  out.view());
+  /// dy/dx tangent + dy/dw v; an empty one is absent.
+  RowMatrix<double> pushforward(const RowMatrix<double>& tangent, const Vector& v = {}) {
+    GappedRows<S> of_x(tangent), out(samples(), y_.view().cols);
+    std::array<ConstView<S>, 1> tangents{};
+    if (tangent.size() > 0) tangents[0] = of_x.view();
+    const Column dw = v.cast<S>(), packed = pack(dw, Packing::forward);
+    p_.pushforward(tile(packed), std::span<const ConstView<S>>(tangents), dw.size() > 0 ? dw.data() : nullptr,
+                   out.view());
     return out.values();
   }
+  /// begin + sum_i u_i delta_i dy_i/dw, as a row; without u all u_i are 1.
+  RowMatrix<double> parameter_pullback(const RowMatrix<double>& delta, const Vector& u, double begin) {
+    GappedRows<S> d(delta);
+    const Column scales = u.cast<S>();
+    Column g = Column::Constant(w_.size(), static_cast<S>(begin));
+    for (Index task = 0; task < p_.tasks(widths()); ++task)
+      p_.parameter_pullback(tile(), ConstView<S>(d.view()), scales.size() > 0 ? scales.data() : nullptr, task,
+                            g.data());
+    return g.template cast<double>().transpose();
+  }
+  /// begin + <delta_i dy_i/dw, v>, begin + |delta_i dy_i/dw|^2
+  Vector per_sample_dot(const RowMatrix<double>& delta, const Vector& v, double begin) {
+    GappedRows<S> d(delta);
+    const Column direction = v.cast<S>(), packed = pack(direction, Packing::forward);
+    Vector out = Vector::Constant(samples(), begin);
+    p_.per_sample_dot(tile(packed), ConstView<S>(d.view()), direction.data(), out.data());
+    return out;
+  }
+  Vector per_sample_squared_norm(const RowMatrix<double>& delta, double begin) {
+    GappedRows<S> d(delta);
+    Vector out = Vector::Constant(samples(), begin);
+    p_.per_sample_squared_norm(tile(), ConstView<S>(d.view()), out.data());
+    return out;
+  }
 
-  P p;
-  GappedRows<S> x, y;
-  Eigen::Matrix<S, Eigen::Dynamic, 1> parameters;
-  std::array<autodiff::ConstView<S>, 1> in;
+ private:
+  template <class T>
+  using DeltaSink = autodiff::DeltaSink<T>;
+  template <class T>
+  using ConstView = autodiff::ConstView<T>;
+  using Packing = autodiff::Packing;
+  using Column = Eigen::Matrix<S, Eigen::Dynamic, 1>;
+  static constexpr bool packs =
+      requires(const P& q, autodiff::Widths widths) { q.template packed_size<S>(widths, Packing::forward); };
+
+  Index samples() { return x_.view().rows; }
+  std::array<Index, 1> widths() { return {x_.view().cols}; }
+  Column pack(const Column& w, Packing packing) {
+    if constexpr (packs) {
+      if (w.size() == 0) return {};
+      Column to = Column::Constant(p_.template packed_size<S>(widths(), packing), std::numeric_limits<S>::quiet_NaN());
+      p_.pack(w.data(), widths(), packing, to.data());
+      return to;
+    }
+    return {};
+  }
+  autodiff::Tile<S> tile(const Column& packed_direction = {}) {
+    autodiff::Tile<S> t;
+    t.rows = samples();
+    t.in = in_;
+    t.out = y_.view();
+    t.parameters = w_.data();
+    t.packed = packed_[0].data();
+    t.packed_pullback = packed_[1].data();
+    t.packed_direction = packed_direction.data();
+    return t;
+  }
+
+  P p_;
+  GappedRows<S> x_, y_;
+  Column w_;
+  std::array<Column, 2> packed_;
+  std::array<ConstView<S>, 1> in_;
 };
 
 /// |found - expected| <= allowed max |expected| for every entry.

@@ -11,6 +11,8 @@ namespace mts::autodiff {
 /// count_include_pad. Padding of at most half the kernel, as PyTorch. A linear map: pullback delta/n to every tap,
 /// pushforward the same means of the tangent.
 struct AveragePool2d {
+  static constexpr bool ignores_output = true;
+
   ImageShape in;
   Window window{.kernel = {2, 2}, .stride = {2, 2}};
   bool count_padding = true;

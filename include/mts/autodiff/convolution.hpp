@@ -16,9 +16,9 @@
 #include <numeric>
 
 #include "mts/autodiff/image.hpp"
-#include "mts/autodiff/kernels/panels.hpp"
 #include "mts/autodiff/view.hpp"
 #include "mts/core/scratch.hpp"
+#include "mts/kernels/panels.hpp"
 
 namespace mts::autodiff {
 

@@ -10,6 +10,8 @@ namespace mts::autodiff {
 /// y[c H W + p] = x[p C + c]: a permutation. Our images are channels last, so a linear layer reads them as they are and needs
 /// none; this is for weights that were learned behind PyTorch's Flatten. Pullback and pushforward permute back and forth.
 struct Flatten {
+  static constexpr bool ignores_output = true;
+
   ImageShape in;
 
   /// \throws ShapeError if the input is no image of shape `in`; ValueError if that is empty

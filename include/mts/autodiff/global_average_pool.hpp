@@ -12,6 +12,8 @@ namespace mts::autodiff {
 /// One input, an image of shape `in`; the output has one entry per channel. A linear map: pullback delta_c/(H W) to every
 /// pixel, pushforward the same mean of the tangent.
 struct GlobalAveragePool {
+  static constexpr bool ignores_output = true;
+
   ImageShape in;
 
   /// \throws ShapeError if the input is no image of shape `in`; ValueError if that is empty

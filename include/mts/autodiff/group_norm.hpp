@@ -27,6 +27,8 @@ namespace mts::autodiff {
 /// Per sample and channel, with sums over pixels p: gradient g sum delta xhat, b sum delta. The moments are computed anew in
 /// each rule: they cost less than what would keep them.
 struct GroupNorm {
+  static constexpr bool ignores_output = true;
+
   ImageShape in;
   Index groups = 1;
   double epsilon = 1e-5;

@@ -9,9 +9,11 @@ namespace mts::autodiff {
 
 /// One input, an image of shape `in`; the output is the image `out()`. As PyTorch: padding never wins and is at most half the
 /// kernel; of equal taps the first in row-major order is the maximum, so the derivative is its alone; NaN wins.
-/// Nothing is remembered from the forward pass: that tap is the first one that equals y.
+/// Nothing is remembered from the forward pass, not even y, which an activation may overwrite: the maximum is found again.
 /// Max pooling commutes with monotone activations, and is cheaper before them: there are fewer entries left.
 struct MaxPool2d {
+  static constexpr bool ignores_output = true;
+
   ImageShape in;
   Window window{.kernel = {2, 2}, .stride = {2, 2}};
 
@@ -32,12 +34,7 @@ struct MaxPool2d {
     for (Index i = 0; i < t.rows; ++i) {
       const S* x = t.in[0].row(i);
       detail::each_window(in, window, pixels, [&, to = y.row(i)](Index pixel, const detail::Taps& taps) {
-        S* m = to + pixel * n;
-        const S* a = x + taps.first * n;
-        if (is_square_of_four(taps))
-          return largest_of_four(a, a + taps.right * n, a + taps.down * n, a + (taps.down + taps.right) * n, m, n);
-        std::copy(a, a + n, m);
-        taps.each([&](Index from) { larger(x + from * n, m, n); });
+        largest(x, taps, to + pixel * n);
       });
     }
   }
@@ -48,18 +45,19 @@ struct MaxPool2d {
     const Index n = in.channels;
     const Extent pixels = window.output("MaxPool2d", in);
     // Where every pixel is a tap of one window, each is assigned once; else they begin at 0 and collect.
-    const bool assign = !sink.accumulate && tiles_the_image() && window.taps() == 4 && window.kernel.height == 2;
-    S* rest = mts::detail::thread_scratch<S, 0>(n);
+    const bool assign = !sink.accumulate && tiles_the_image() && window.kernel == Extent{2, 2};
+    S *top = mts::detail::thread_scratch<S, 0>(2 * n), *rest = top + n;
     for (Index i = 0; i < t.rows; ++i) {
-      const S *x = t.in[0].row(i), *y = t.out.row(i), *d = delta.row(i);
+      const S *x = t.in[0].row(i), *d = delta.row(i);
       S* g = sink.view.row(i);
       if (!sink.accumulate && !assign) std::fill(g, g + in.size(), S{0});
       detail::each_window(in, window, pixels, [&](Index pixel, const detail::Taps& taps) {
-        const S *top = y + pixel * n, *from = d + pixel * n;
+        const S* from = d + pixel * n;
         if (assign) {
           const Index a = taps.first * n, b = a + n, c = a + taps.down * n, e = c + n;
-          return route_to_four(x + a, x + b, x + c, x + e, top, from, g + a, g + b, g + c, g + e, n);
+          return route_to_four(x + a, x + b, x + c, x + e, from, g + a, g + b, g + c, g + e, n);
         }
+        largest(x, taps, top);
         std::copy(from, from + n, rest);
         taps.each([&](Index to) { route(x + to * n, top, rest, g + to * n, n); });
       });
@@ -70,23 +68,42 @@ struct MaxPool2d {
     if (!tangents[0]) return out.matrix().setZero(), void();
     const Index n = in.channels;
     const Extent pixels = window.output("MaxPool2d", in);
+    S* top = mts::detail::thread_scratch<S, 0>(n);
     for (Index i = 0; i < t.rows; ++i) {
-      const S *x = t.in[0].row(i), *y = t.out.row(i), *v = tangents[0].row(i);
+      const S *x = t.in[0].row(i), *v = tangents[0].row(i);
       detail::each_window(in, window, pixels, [&, to = out.row(i)](Index pixel, const detail::Taps& taps) {
         S* dy = to + pixel * n;
+        if (square_of_four(taps)) {
+          const Index a = taps.first * n, b = a + taps.right * n, c = a + taps.down * n, e = c + taps.right * n;
+          return carry_of_four(x + a, x + b, x + c, x + e, v + a, v + b, v + c, v + e, dy, n);
+        }
+        largest(x, taps, top);
         std::fill(dy, dy + n, S{0});
         // The first of equal taps is the last to write.
-        taps.each_backwards([&](Index from) { carry(x + from * n, y + pixel * n, v + from * n, dy, n); });
+        taps.each_backwards([&](Index from) { carry(x + from * n, top, v + from * n, dy, n); });
       });
     }
   }
 
  private:
-  static bool is_square_of_four(const detail::Taps& taps) { return taps.rows == 2 && taps.columns == 2; }
   /// Whether every pixel is a tap of exactly one window.
   bool tiles_the_image() const {
     return window.kernel == window.stride && window.padding == Extent{0, 0} && window.dilation == Extent{1, 1} &&
            in.height % window.stride.height == 0 && in.width % window.stride.width == 0;
+  }
+
+  static bool square_of_four(const detail::Taps& taps) { return taps.rows == 2 && taps.columns == 2; }
+
+  /// m <- the maximum of one window, per channel. \param x  the image
+  template <class S>
+  void largest(const S* x, const detail::Taps& taps, S* m) const {
+    const Index n = in.channels, a = taps.first * n;
+    if (square_of_four(taps)) {
+      const Index b = a + taps.right * n, c = a + taps.down * n, d = c + taps.right * n;
+      return largest_of_four(x + a, x + b, x + c, x + d, m, n);
+    }
+    std::copy(x + a, x + a + n, m);
+    taps.each([&](Index from) { larger(x + from * n, m, n); });
   }
 
   // Loops over the channels of a pixel. The pointers do not overlap: said, so that the compiler need not look.
@@ -115,10 +132,10 @@ struct MaxPool2d {
   }
   template <class S>
   static void route_to_four(const S* __restrict a, const S* __restrict b, const S* __restrict c, const S* __restrict d,
-                            const S* __restrict top, const S* __restrict delta, S* __restrict ga, S* __restrict gb,
-                            S* __restrict gc, S* __restrict gd, Index n) {
+                            const S* __restrict delta, S* __restrict ga, S* __restrict gb, S* __restrict gc,
+                            S* __restrict gd, Index n) {
     for (Index k = 0; k < n; ++k) {
-      const S m = top[k];
+      const S m = max(max(max(a[k], b[k]), c[k]), d[k]);
       S rest = delta[k];
       ga[k] = a[k] == m ? rest : S{0};
       rest = a[k] == m ? S{0} : rest;
@@ -132,6 +149,18 @@ struct MaxPool2d {
   template <class S>
   static void carry(const S* __restrict x, const S* __restrict top, const S* __restrict v, S* __restrict dy, Index n) {
     for (Index k = 0; k < n; ++k) dy[k] = x[k] == top[k] ? v[k] : dy[k];
+  }
+  template <class S>
+  static void carry_of_four(const S* __restrict a, const S* __restrict b, const S* __restrict c, const S* __restrict d,
+                            const S* __restrict va, const S* __restrict vb, const S* __restrict vc,
+                            const S* __restrict vd, S* __restrict dy, Index n) {
+    for (Index k = 0; k < n; ++k) {
+      const S m = max(max(max(a[k], b[k]), c[k]), d[k]);
+      S v = d[k] == m ? vd[k] : S{0};
+      v = c[k] == m ? vc[k] : v;
+      v = b[k] == m ? vb[k] : v;
+      dy[k] = a[k] == m ? va[k] : v;
+    }
   }
 };
 

@@ -7,40 +7,11 @@
 /// The weights w are packed once for many tiles of samples: `pack_*` fills memory of `packed_*_size` numbers (none where Eigen,
 /// which packs by itself, does the work). No call allocates but for thread scratch.
 
-#include "mts/autodiff/kernels/panels.hpp"
 #include "mts/autodiff/view.hpp"
 #include "mts/core/scratch.hpp"
+#include "mts/kernels/multiply.hpp"
 
 namespace mts::autodiff::products {
-
-namespace detail {
-
-/// y (r x n) <- or += x (r x k) b + bias, b in panels. The panels are visited in groups that stay in the second cache level
-/// while all rows pass.
-template <class S>
-void times_panels(ConstView<S> x, const S* b, View<S> y, bool add, const S* bias) {
-  constexpr Index group_bytes = 256 * 1024;
-  const Index panels = kernels::panels<S>(y.cols), panel_size = kernels::panel<S> * x.cols;
-  const Index group = std::max<Index>(1, group_bytes / static_cast<Index>(sizeof(S)) / std::max<Index>(1, panel_size));
-  for (Index first = 0; first < panels; first += group) {
-    const Index last = std::min(panels, first + group);
-    for (Index r = 0; r < y.rows;) {
-      const Index count = kernels::next_rows(y.rows - r);
-      const S* from[kernels::block_rows];
-      for (Index k = 0; k < count; ++k) from[k] = x.row(r + k);
-      for (Index j = first; j < last; ++j) {
-        S* to[kernels::block_rows];
-        for (Index k = 0; k < count; ++k) to[k] = y.row(r + k) + j * kernels::panel<S>;
-        kernels::block<S>(count, from, kernels::Contiguous{}, x.cols, {b + j * panel_size, kernels::panel<S>},
-                          {to, std::min(kernels::panel<S>, y.cols - j * kernels::panel<S>), add, S{1},
-                           bias ? bias + j * kernels::panel<S> : nullptr});
-      }
-      r += count;
-    }
-  }
-}
-
-}  // namespace detail
 
 /// Numbers that the packed w^T takes, for `times_transposed`.
 template <class S>
@@ -65,7 +36,7 @@ void pack(const S* w, Index outputs, Index inputs, S* packed) {
 template <class S>
 void times_transposed(ConstView<S> x, const S* w, const S* packed, View<S> y, bool add, const S* bias) {
   if constexpr (kernels::accelerated<S>) {
-    detail::times_panels(x, packed, y, add, bias);
+    kernels::multiply(x.data, x.stride, y.rows, x.cols, packed, y.cols, y.data, y.stride, add, bias);
   } else {
     const ConstRows<S> wm(w, y.cols, x.cols, Eigen::OuterStride<>(x.cols));
     auto ym = y.matrix();
@@ -79,7 +50,7 @@ void times_transposed(ConstView<S> x, const S* w, const S* packed, View<S> y, bo
 template <class S>
 void times(ConstView<S> d, const S* w, const S* packed, View<S> x, bool add) {
   if constexpr (kernels::accelerated<S>) {
-    detail::times_panels<S>(d, packed, x, add, nullptr);
+    kernels::multiply<S>(d.data, d.stride, x.rows, d.cols, packed, x.cols, x.data, x.stride, add, nullptr);
   } else {
     const ConstRows<S> wm(w, d.cols, x.cols, Eigen::OuterStride<>(x.cols));
     auto xm = x.matrix();

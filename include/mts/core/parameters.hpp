@@ -111,7 +111,8 @@ class DenseParameters {
   template <class Make, class... Others>
   void transform_at(std::span<const Index> entries, Make&& make, Others&... others) {
     (same_size(others, "transform_at"), ...);
-    std::vector<Index> sorted(entries.begin(), entries.end());
+    sorted_.assign(entries.begin(), entries.end());
+    auto& sorted = sorted_;
     std::sort(sorted.begin(), sorted.end());
     sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
     if (!sorted.empty() && (sorted.front() < 0 || sorted.back() >= size()))
@@ -159,6 +160,7 @@ class DenseParameters {
 
   Values values_;
   std::shared_ptr<const std::vector<Segment>> segments_;
+  std::vector<Index> sorted_;  ///< of `transform_at`; kept so that a steady loop does not allocate
 };
 
 }  // namespace mts

@@ -10,6 +10,8 @@
 
 #include "mts/core/error.hpp"
 #include "mts/core/parallel.hpp"
+#include "mts/core/scratch.hpp"
+#include "mts/kernels/multiply.hpp"
 
 namespace mts::features::detail {
 
@@ -40,55 +42,64 @@ void inverse_lengths(std::string_view where, std::string_view what, const RowsRe
 /// \param out   N x k. Where fewer than k rows of b count, the smallest that does fills the rest; where none does, -infinity
 /// \param neighbours  N x k row-major, or null: which j each is (of equal cosines the first; -1 where filled up)
 /// Cost: one product N x E x M in blocks of 64 x 64, a scan of each block, an insertion where one is among the k best; N
-/// in parallel. Allocates nothing. The same bits for any number of threads.
+/// in parallel. Uses scratch slot 11; allocates nothing once sizes repeat. The same bits for any number of threads.
 template <class S>
 void nearest_cosines(const RowsRef<S>& a, const S* inverse_a, const RowsRef<S>& b, const S* inverse_b,
                      std::span<const Index> self, Rows<double> out, Index* neighbours = nullptr) {
-  constexpr Index tile = 64;    // a block's operands stay within what Eigen packs on the stack,
-  constexpr Index depth = 256;  // 64 x 256 doubles each
-  const Index k = out.cols();
-  parallel_tiles(a.rows(), tile, [&](Index, Index begin, Index end) {
-    Eigen::Matrix<S, tile, tile, Eigen::RowMajor> block;
-    const Index n = end - begin;
-    out.middleRows(begin, n).setConstant(-std::numeric_limits<double>::infinity());
-    if (neighbours) std::fill(neighbours + begin * k, neighbours + end * k, Index{-1});
-    for (Index j0 = 0; j0 < b.rows(); j0 += tile) {
-      const Index m = std::min(tile, b.rows() - j0);
-      auto c = block.topLeftCorner(n, m);
-      c.setZero();
-      for (Index e = 0; e < a.cols(); e += depth) {
-        const Index d = std::min(depth, a.cols() - e);
-        c.noalias() += a.block(begin, e, n, d) * b.block(j0, e, m, d).transpose();
-      }
-      const Eigen::Map<const Eigen::Array<S, 1, Eigen::Dynamic>> scale(inverse_b + j0, m);
-      for (Index i = begin; i < end; ++i) {
-        auto row = block.row(i - begin).head(m).array();
-        row *= scale;  // 1/|a_i| does not change the order
-        double& worst = out(i, k - 1);
-        if (!(static_cast<double>(row.maxCoeff()) > worst)) continue;
-        const Index own = self.empty() ? -1 : self[static_cast<std::size_t>(i)];
-        for (Index j = 0; j < m; ++j) {
-          const auto value = static_cast<double>(row[j]);
-          if (!(value > worst) || j0 + j == own) continue;
-          Index at = k - 1;
-          for (; at > 0 && out(i, at - 1) < value; --at) {
-            out(i, at) = out(i, at - 1);
-            if (neighbours) neighbours[i * k + at] = neighbours[i * k + at - 1];
+  constexpr Index tile = 64, chunk = 1024;  // rows of a, and of b that are packed together
+  const Index k = out.cols(), depth = a.cols();
+  out.setConstant(-std::numeric_limits<double>::infinity());
+  if (neighbours) std::fill(neighbours, neighbours + a.rows() * k, Index{-1});
+  for (Index c0 = 0; c0 < b.rows(); c0 += chunk) {
+    const Index columns = std::min(chunk, b.rows() - c0);
+    S* packed = nullptr;
+    if constexpr (kernels::accelerated<S>) {
+      packed = mts::detail::thread_scratch<S, 11>(kernels::packed_size<S>(depth, columns));
+      parallel_tiles(columns, tile, [&](Index, Index begin, Index end) {
+        kernels::pack_transposed(b.data() + (c0 + begin) * b.outerStride(), b.outerStride(), depth, end - begin,
+                                 packed + begin * depth);
+      });
+    }
+    parallel_tiles(a.rows(), tile, [&](Index, Index begin, Index end) {
+      Eigen::Matrix<S, tile, tile, Eigen::RowMajor> block;
+      const Index n = end - begin;
+      for (Index j0 = 0; j0 < columns; j0 += tile) {
+        const Index m = std::min(tile, columns - j0);
+        if constexpr (kernels::accelerated<S>)
+          kernels::multiply<S>(a.data() + begin * a.outerStride(), a.outerStride(), n, depth, packed + j0 * depth, m,
+                               block.data(), tile, false, nullptr);
+        else
+          block.topLeftCorner(n, m).noalias() = a.middleRows(begin, n) * b.middleRows(c0 + j0, m).transpose();
+        const Eigen::Map<const Eigen::Array<S, 1, Eigen::Dynamic>> scale(inverse_b + c0 + j0, m);
+        for (Index i = begin; i < end; ++i) {
+          auto row = block.row(i - begin).head(m).array();
+          row *= scale;  // 1/|a_i| does not change the order
+          double& worst = out(i, k - 1);
+          if (!(static_cast<double>(row.maxCoeff()) > worst)) continue;
+          const Index own = self.empty() ? -1 : self[static_cast<std::size_t>(i)];
+          for (Index j = 0; j < m; ++j) {
+            const auto value = static_cast<double>(row[j]);
+            if (!(value > worst) || c0 + j0 + j == own) continue;
+            Index at = k - 1;
+            for (; at > 0 && out(i, at - 1) < value; --at) {
+              out(i, at) = out(i, at - 1);
+              if (neighbours) neighbours[i * k + at] = neighbours[i * k + at - 1];
+            }
+            out(i, at) = value;
+            if (neighbours) neighbours[i * k + at] = c0 + j0 + j;
           }
-          out(i, at) = value;
-          if (neighbours) neighbours[i * k + at] = j0 + j;
         }
       }
+    });
+  }
+  for (Index i = 0; i < a.rows(); ++i)
+    for (Index r = 0; r < k; ++r) {
+      double& value = out(i, r);
+      if (r > 0 && std::isinf(value))
+        value = out(i, r - 1);
+      else if (!std::isinf(value))
+        value = std::clamp(value * static_cast<double>(inverse_a[i]), -1.0, 1.0);
     }
-    for (Index i = begin; i < end; ++i)
-      for (Index r = 0; r < k; ++r) {
-        double& value = out(i, r);
-        if (r > 0 && std::isinf(value))
-          value = out(i, r - 1);
-        else if (!std::isinf(value))
-          value = std::clamp(value * static_cast<double>(inverse_a[i]), -1.0, 1.0);
-      }
-  });
 }
 
 /// out_i <- cos(a_i, centre), in double; 0 where either is shorter than epsilon (its length then counts as epsilon).

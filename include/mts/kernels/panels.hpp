@@ -3,7 +3,7 @@
 /// Packing: a matrix rewritten once as panels of `panel<S>` columns, in the order in which the kernel reads it, and then read by many
 /// blocks. Missing columns of the last panel are zeros.
 
-#include "mts/autodiff/kernels/micro_kernel.hpp"
+#include "mts/kernels/micro_kernel.hpp"
 
 namespace mts::kernels {
 
