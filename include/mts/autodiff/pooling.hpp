@@ -43,7 +43,7 @@ inline TapRange taps_on_image(Index output, Index n, Index kernel, Index stride,
 
 /// f(output pixel, taps) for every window, in row-major order.
 template <class F>
-void each_window(const ImageShape& in, const Window& w, const Extent& out, F&& f) {
+void each_window(const ImageShape& in, const autodiff::Window& w, const Extent& out, F&& f) {
   for (Index y = 0; y < out.height; ++y) {
     const auto rows =
         taps_on_image(y, in.height, w.kernel.height, w.stride.height, w.padding.height, w.dilation.height);
@@ -59,7 +59,7 @@ void each_window(const ImageShape& in, const Window& w, const Extent& out, F&& f
 /// The pixels of a pooled image.
 /// \throws as `Window::output`; ValueError for a padding of more than half the kernel; ShapeError where a window has no tap
 ///   on the image (a dilated one can step over it)
-inline Extent pooled(const char* name, const ImageShape& in, const Window& w) {
+inline Extent pooled(const char* name, const ImageShape& in, const autodiff::Window& w) {
   const Extent out = w.output(name, in);
   check_value(2 * w.padding.height <= w.kernel.height && 2 * w.padding.width <= w.kernel.width, name,
               "expected a padding of at most half the kernel, found ", w.padding.height, " x ", w.padding.width,
