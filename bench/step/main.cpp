@@ -1,0 +1,11 @@
+// The training step with selection against the plain one.
+#include "step/step.hpp"
+#include "support/program.hpp"
+
+int main(int argc, char** argv) {
+  bench::register_errors();
+  bench::register_cases();
+  bench::register_threads();
+  bench::register_sweep();
+  return bench::run(argc, argv);
+}

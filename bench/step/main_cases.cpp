@@ -1,0 +1,8 @@
+// The four cases alone.
+#include "step/step.hpp"
+#include "support/program.hpp"
+
+int main(int argc, char** argv) {
+  bench::register_cases();
+  return bench::run(argc, argv);
+}
