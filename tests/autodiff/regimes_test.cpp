@@ -8,6 +8,8 @@ using namespace mts;
 using namespace mts::autodiff;
 using namespace mts::testing;
 
+static_assert(ObservableModel<nn::Classifier<float>> && ObservableModel<nn::Classifier<double>>);
+
 namespace {
 
 using Batch = nn::ClassificationBatch<float>;

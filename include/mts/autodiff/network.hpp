@@ -33,7 +33,7 @@ struct NetworkOptions {
 template <class S>
 class NetworkRows {
  public:
-  NetworkRows(const detail::Compiled<S>& net, const detail::Window<S>& window, Index batch_samples)
+  NetworkRows(const detail::Compiled<S>& net, const detail::TapeWindow<S>& window, Index batch_samples)
       : net_(&net), window_(&window), batch_samples_(batch_samples) {}
 
   Index begin() const { return window_->begin; }  ///< the first sample's place in the batch
@@ -56,7 +56,7 @@ class NetworkRows {
 
  private:
   const detail::Compiled<S>* net_;
-  const detail::Window<S>* window_;
+  const detail::TapeWindow<S>* window_;
   Index batch_samples_;
 };
 
@@ -117,7 +117,7 @@ class NetworkForward {
       return;
     }
     value_.resize(net_->outputs.value.index < 0 ? 0 : input_.samples);
-    for_each_window(false, [&](const detail::Window<S>& w) {
+    for_each_window(false, [&](const detail::TapeWindow<S>& w) {
       if (value_.size() > 0) value_.segment(w.begin, w.end - w.begin) = w.value;
       const NetworkRows<S> rows(*net_, w, input_.samples);
       if (observer) return observer(rows);
@@ -133,7 +133,7 @@ class NetworkForward {
   void for_each_window(bool with_deltas, F&& f) const {
     if (kept()) return f(*window_);
     const Index row = net_->footprint.values + (with_deltas ? net_->footprint.deltas : 0);
-    Lease<detail::Window<S>> lease(net_->windows, net_->chunk * row);
+    Lease<detail::TapeWindow<S>> lease(net_->windows, net_->chunk * row);
     for (Index begin = 0; begin < input_.samples; begin += net_->chunk) {
       detail::Tape<S>::lay_out(*net_, input_, begin, std::min(input_.samples, begin + net_->chunk), with_deltas,
                                *lease);
@@ -186,7 +186,7 @@ class NetworkForward {
   }
 
   std::unique_ptr<detail::Packed<S>> packed_;
-  std::unique_ptr<detail::Window<S>> window_;  ///< null where X and D are recomputed; then:
+  std::unique_ptr<detail::TapeWindow<S>> window_;  ///< null where X and D are recomputed; then:
   SampleVector value_;
   std::array<RowMatrix<S>, 2> shown_;
 };

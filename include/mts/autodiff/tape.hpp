@@ -89,7 +89,7 @@ class Pool {
 
 /// Values and deltas of the samples [begin, end).
 template <class S>
-struct Window {
+struct TapeWindow {
   Index begin = 0;
   Index end = 0;
   mts::detail::AlignedBuffer<S> memory;
@@ -133,7 +133,7 @@ struct Compiled {
   Index tile = tile_samples;
   Index chunk = 0;             ///< samples of a recomputed window
   Index workspace_budget = 0;  ///< bytes
-  mutable Pool<Window<S>> windows;
+  mutable Pool<TapeWindow<S>> windows;
   mutable Pool<Packed<S>> packed;
 
   bool has_delta(std::size_t k) const { return graph.steps()[k].depends && on_path[k]; }
@@ -152,7 +152,7 @@ class Tape {
 
   /// Points the window at samples [begin, end), with memory for them.
   static void lay_out(const Compiled<S>& net, const NetworkInput<S>& input, Index begin, Index end, bool with_deltas,
-                      Window<S>& w) {
+                      TapeWindow<S>& w) {
     const auto& nodes = net.graph.steps();
     const Index n = end - begin;
     const auto owns = [&](std::size_t k) { return nodes[k].dense_input < 0 && net.storage[k] == static_cast<int>(k); };
@@ -184,7 +184,7 @@ class Tape {
   }
 
   /// Evaluates the window, and its deltas where it has memory for them; tiles in parallel.
-  void evaluate(Window<S>& w, bool with_deltas) const {
+  void evaluate(TapeWindow<S>& w, bool with_deltas) const {
     parallel_tiles(w.end - w.begin, net_.tile, [&](Index, Index begin, Index end) {
       forward(w, begin, end);
       if (with_deltas) backward(w, begin, end);
@@ -195,7 +195,7 @@ class Tape {
   /// gradient += sum over the window of u_i delta_i dy_i/dw. Parallel over blocks of parameters; each is summed over the samples in
   /// order, so that the bits do not depend on where one window ends and the next begins (windows begin at multiples of
   /// `sum_depth` samples). \param u  N weights, of the whole batch
-  void parameter_pullback(const Window<S>& w, const S* u, S* gradient) const {
+  void parameter_pullback(const TapeWindow<S>& w, const S* u, S* gradient) const {
     parallel_tasks(static_cast<Index>(net_.tasks.size()), [&](Index k) {
       const auto [node, task] = net_.tasks[static_cast<std::size_t>(k)];
       const auto n = static_cast<std::size_t>(node);
@@ -207,7 +207,7 @@ class Tape {
     });
   }
   /// out_i <- (J v)_i for the samples of the window. \param v_packed  v packed for `forward`
-  void pushforward(const Window<S>& w, const S* v, const S* v_packed, double* out) const {
+  void pushforward(const TapeWindow<S>& w, const S* v, const S* v_packed, double* out) const {
     const auto& nodes = steps();
     Index width = 0;
     for (const auto& n : nodes) width += n.width;
@@ -233,7 +233,7 @@ class Tape {
   }
   /// out_i += rule(i) of every parametric node, for the samples of the window. \param rule  rule(step, tile, delta, out)
   template <class F>
-  void per_sample(const Window<S>& w, const S* v_packed, double* out, F&& rule) const {
+  void per_sample(const TapeWindow<S>& w, const S* v_packed, double* out, F&& rule) const {
     parallel_tiles(w.end - w.begin, net_.tile, [&](Index, Index begin, Index end) {
       for (std::size_t k = 0; k < steps().size(); ++k) {
         const auto delta = cut(w.deltas[k], begin, end);
@@ -265,7 +265,7 @@ class Tape {
   }
   /// Calls f(tile) with the tile of node k over rows [begin, end) of the window.
   template <class F>
-  void with_tile(const Window<S>& w, std::size_t k, Index begin, Index end, const S* direction, F&& f) const {
+  void with_tile(const TapeWindow<S>& w, std::size_t k, Index begin, Index end, const S* direction, F&& f) const {
     const Step& step = steps()[k];
     std::array<ConstView<S>, max_inputs> in;
     for (std::size_t j = 0; j < step.inputs.size(); ++j)
@@ -277,7 +277,7 @@ class Tape {
               theta_ + step.parameters_begin, at(packed_.forward, net_.packed_forward[k]),
               at(packed_.pullback, net_.packed_pullback[k]), at(direction, net_.packed_forward[k]), columns});
   }
-  void forward(Window<S>& w, Index begin, Index end) const {
+  void forward(TapeWindow<S>& w, Index begin, Index end) const {
     for (std::size_t k = 0; k < steps().size(); ++k) {
       if (steps()[k].dense_input >= 0) continue;
       with_tile(w, k, begin, end, nullptr, [&](Tile<S> tile) {
@@ -289,7 +289,7 @@ class Tape {
     const auto& value = w.values[static_cast<std::size_t>(net_.outputs.value.index)];
     for (Index i = begin; i < end; ++i) w.value[i] = static_cast<double>(value.row(i)[0]);
   }
-  void backward(const Window<S>& w, Index begin, Index end) const {
+  void backward(const TapeWindow<S>& w, Index begin, Index end) const {
     const auto& nodes = steps();
     std::array<char, max_nodes> has_delta{};
     const auto top = static_cast<std::size_t>(net_.outputs.value.index);

@@ -129,8 +129,8 @@ concept PerSampleDotLinearization =
 template <class M>
 concept ObservableModel = requires { typename M::Rows; } && ClassifierForward<typename M::Rows> &&
                           requires(const M& m, const typename M::Parameters& theta, const typename M::Batch& batch,
-                                   void (&observer)(const typename M::Rows&), const typename M::Rows& rows) {
-                            m.linearize(theta, batch, observer);
+                                   const typename M::Rows& rows) {
+                            m.linearize(theta, batch, [](const typename M::Rows&) {});
                             { rows.begin() } -> std::convertible_to<Index>;
                             { rows.samples() } -> std::convertible_to<Index>;
                             { rows.batch_samples() } -> std::convertible_to<Index>;

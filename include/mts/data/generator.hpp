@@ -166,7 +166,7 @@ inline std::string build_description() {
 /// The key of a trained generator: images, architecture, training options, version of the cache's format, and the build (bits
 /// are promised within a build only).
 inline std::uint64_t generator_key(const RowMatrix<float>& images, const GeneratorOptions& options) {
-  constexpr std::uint64_t version = 1;
+  constexpr std::uint64_t version = 2;
   Checksum key;
   key.add(version).add(std::string_view(detail::build_description()));
   key.add(static_cast<std::uint64_t>(images.rows())).add(static_cast<std::uint64_t>(images.cols()));
