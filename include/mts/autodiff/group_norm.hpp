@@ -6,8 +6,8 @@
 /// Why there is no BatchNorm here: its moments are those of the batch, so y_i depends on every x_j, and a sample's loss
 /// changes with its company. The derivative of l_i then runs through all samples: nothing per sample (dots, squared
 /// norms) follows from sample i's own values and delta. GroupNorm in convolutional nets (with one group it is the layer
-/// norm of an image, with as many groups as channels the instance norm) and LayerNorm elsewhere do the same service from
-/// one sample alone. A foreign model (a `Model` of another framework) may well have BatchNorm: theta -> l is still a
+/// norm of an image, with as many groups as channels the instance norm) and LayerNorm elsewhere do the same service
+/// from one sample alone. A foreign model (a `Model` of another framework) may well have BatchNorm: theta -> l is still a
 /// differentiable map, and with an exact `pushforward` the hypergradient of the step is exact too; only the per-sample
 /// rules it does not have.
 
