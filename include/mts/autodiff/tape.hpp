@@ -274,8 +274,8 @@ class Tape {
     for (std::size_t c = 0; c < net_.graph.columns().size(); ++c) columns[c] = input_.columns[c] + w.begin + begin;
     const auto at = [](const S* packed, Index offset) { return packed && offset >= 0 ? packed + offset : nullptr; };
     f(Tile<S>{end - begin, std::span<const ConstView<S>>(in.data(), step.inputs.size()), cut(w.values[k], begin, end),
-              theta_ + step.parameters_begin, at(packed_.forward, net_.packed_forward[k]),
-              at(packed_.pullback, net_.packed_pullback[k]), at(direction, net_.packed_forward[k]), columns});
+              theta_ + step.parameters_begin, columns, at(packed_.forward, net_.packed_forward[k]),
+              at(packed_.pullback, net_.packed_pullback[k]), at(direction, net_.packed_forward[k])});
   }
   void forward(TapeWindow<S>& w, Index begin, Index end) const {
     for (std::size_t k = 0; k < steps().size(); ++k) {

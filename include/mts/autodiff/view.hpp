@@ -79,14 +79,14 @@ struct DeltaSink {
 /// What every rule of a primitive gets: a tile of samples at which the primitive has been evaluated.
 template <class S>
 struct Tile {
-  Index rows = 0;                       ///< samples in the tile
-  std::span<const ConstView<S>> in;     ///< values of the inputs, rows x width each
-  ConstView<S> out;                     ///< value of the output (absent in `forward`, which makes it)
-  const S* parameters = nullptr;        ///< the primitive's own parameters
-  const S* packed = nullptr;            ///< those packed for `forward` and `pushforward`
-  const S* packed_pullback = nullptr;   ///< those packed for `pullback`
+  Index rows = 0;                            ///< samples in the tile
+  std::span<const ConstView<S>> in;          ///< values of the inputs, rows x width each
+  ConstView<S> out;                          ///< value of the output (absent in `forward`, which makes it)
+  const S* parameters = nullptr;             ///< the primitive's own parameters
+  std::span<const int* const> columns = {};  ///< the batch's integer columns, at the tile's first row
+  const S* packed = nullptr;                 ///< those packed for `forward` and `pushforward`
+  const S* packed_pullback = nullptr;        ///< those packed for `pullback`
   const S* packed_direction = nullptr;  ///< the direction of `pushforward` or `per_sample_dot`, packed as for `forward`
-  std::span<const int* const> columns;  ///< the batch's integer columns, at the tile's first row
 };
 
 /// An integer column of the batch (labels, categories): its place among the columns and its number of values.
