@@ -44,6 +44,7 @@ inline void run_rounds(std::vector<Side*> sides, const RoundOptions& options = {
     side->seconds.clear();
   }
   const double end = wall_seconds() + budget(options.seconds);
+  const double thread_begin = thread_seconds(), process_begin = process_seconds();
   const int least_rounds = quick() ? 3 : options.rounds;
   for (int round = 0; round < least_rounds || wall_seconds() < end; ++round)
     for (Side* side : sides) {
@@ -51,6 +52,9 @@ inline void run_rounds(std::vector<Side*> sides, const RoundOptions& options = {
       for (int k = 0; k < side->steps; ++k) side->step();
       side->seconds.push_back((options.clock() - begin) / side->steps);
     }
+  const double thread = thread_seconds() - thread_begin, process = process_seconds() - process_begin;
+  if (options.clock == &thread_seconds && process > 1.1 * thread + 1e-3)
+    throw mts::Error("a step ran on more than one thread, so that its time says nothing of one");
 }
 
 /// Registers a measurement that runs once, with rounds of its own; f(state) sets the iteration time and the counters.
