@@ -100,12 +100,15 @@ struct TapeWindow {
   Index room() const { return memory.capacity(); }
 };
 
-/// Parameters packed for the rules that want them so.
+/// What an evaluation holds besides a window.
 template <class S>
-struct Packed {
+struct Evaluation {
   mts::detail::AlignedBuffer<S> memory;
-  const S* forward = nullptr;
-  const S* pullback = nullptr;  ///< null where no delta is asked for
+  const S* packed = nullptr;           ///< theta, for the rules that want it packed; `forward`
+  const S* packed_pullback = nullptr;  ///< and `pullback`
+  // Where nothing else is kept:
+  SampleVector value;
+  std::array<RowMatrix<S>, 2> shown;  ///< logits, embeddings
 
   Index room() const { return memory.capacity(); }
 };
@@ -134,7 +137,7 @@ struct Compiled {
   Index chunk = 0;             ///< samples of a recomputed window
   Index workspace_budget = 0;  ///< bytes
   mutable Pool<TapeWindow<S>> windows;
-  mutable Pool<Packed<S>> packed;
+  mutable Pool<Evaluation<S>> evaluations;
 
   bool has_delta(std::size_t k) const { return graph.steps()[k].depends && on_path[k]; }
 };
@@ -147,8 +150,8 @@ class Tape {
  public:
   using Step = typename Graph<S>::Step;
 
-  Tape(const Compiled<S>& net, const S* theta, const NetworkInput<S>& input, const Packed<S>& packed)
-      : net_(net), theta_(theta), input_(input), packed_(packed) {}
+  Tape(const Compiled<S>& net, const S* theta, const NetworkInput<S>& input, const Evaluation<S>& evaluation)
+      : net_(net), theta_(theta), input_(input), evaluation_(evaluation) {}
 
   /// Points the window at samples [begin, end), with memory for them.
   static void lay_out(const Compiled<S>& net, const NetworkInput<S>& input, Index begin, Index end, bool with_deltas,
@@ -274,8 +277,8 @@ class Tape {
     for (std::size_t c = 0; c < net_.graph.columns().size(); ++c) columns[c] = input_.columns[c] + w.begin + begin;
     const auto at = [](const S* packed, Index offset) { return packed && offset >= 0 ? packed + offset : nullptr; };
     f(Tile<S>{end - begin, std::span<const ConstView<S>>(in.data(), step.inputs.size()), cut(w.values[k], begin, end),
-              theta_ + step.parameters_begin, columns, at(packed_.forward, net_.packed_forward[k]),
-              at(packed_.pullback, net_.packed_pullback[k]), at(direction, net_.packed_forward[k])});
+              theta_ + step.parameters_begin, columns, at(evaluation_.packed, net_.packed_forward[k]),
+              at(evaluation_.packed_pullback, net_.packed_pullback[k]), at(direction, net_.packed_forward[k])});
   }
   void forward(TapeWindow<S>& w, Index begin, Index end) const {
     for (std::size_t k = 0; k < steps().size(); ++k) {
@@ -315,7 +318,7 @@ class Tape {
   const Compiled<S>& net_;
   const S* theta_;
   const NetworkInput<S>& input_;
-  const Packed<S>& packed_;
+  const Evaluation<S>& evaluation_;
 };
 
 }  // namespace detail
