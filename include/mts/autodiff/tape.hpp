@@ -59,22 +59,29 @@ namespace detail {
 
 inline constexpr int max_nodes = 512, max_inputs = 16;
 
-/// Reused memory. `take` gives the smallest piece that has room for `size`, else the largest.
+/// Reused memory. `take` gives a piece that was last asked for with the same size, so that in a steady loop each use gets the one
+/// that fits it to the byte; else the smallest that has room, else the largest.
 template <class T>
 class Pool {
  public:
   std::unique_ptr<T> take(Index size) {
     std::lock_guard lock(mutex_);
-    auto best = idle_.end();
-    for (auto it = idle_.begin(); it != idle_.end(); ++it) {
-      const auto room = [](const auto& piece) { return piece->room(); };
-      if (best == idle_.end() || (room(*it) >= size ? room(*best) < size || room(*it) < room(*best)
-                                                    : room(*best) < size && room(*it) > room(*best)))
-        best = it;
+    const auto better = [size](const T& a, const T& b) {
+      if ((a.asked_for == size) != (b.asked_for == size)) return a.asked_for == size;
+      const Index x = a.memory.capacity(), y = b.memory.capacity();
+      return x >= size ? y < size || x < y : y < size && x > y;
+    };
+    auto best = idle_.begin();
+    for (auto it = idle_.begin(); it != idle_.end(); ++it)
+      if (better(**it, **best)) best = it;
+    if (best == idle_.end()) {
+      auto piece = std::make_unique<T>();
+      piece->asked_for = size;
+      return piece;
     }
-    if (best == idle_.end()) return std::make_unique<T>();
     auto piece = std::move(*best);
     idle_.erase(best);
+    piece->asked_for = size;
     return piece;
   }
   void give_back(std::unique_ptr<T> piece) {
@@ -96,8 +103,7 @@ struct TapeWindow {
   std::vector<ConstView<S>> values;  ///< per node
   std::vector<View<S>> deltas;       ///< per node; empty where nothing depends on a parameter
   SampleVector value;                ///< of the samples, if the network has one
-
-  Index room() const { return memory.capacity(); }
+  Index asked_for = 0;
 };
 
 /// What an evaluation holds besides a window.
@@ -109,8 +115,7 @@ struct Evaluation {
   // Where nothing else is kept:
   SampleVector value;
   std::array<RowMatrix<S>, 2> shown;  ///< logits, embeddings
-
-  Index room() const { return memory.capacity(); }
+  Index asked_for = 0;
 };
 
 /// Numbers in one window's row and memory, for values alone and with deltas.
