@@ -132,10 +132,10 @@ class NetworkForward {
   void for_each_window(bool with_deltas, F&& f) const {
     if (kept()) return f(*window_);
     const Index row = net_->footprint.values + (with_deltas ? net_->footprint.deltas : 0);
-    Lease<detail::TapeWindow<S>> lease(net_->windows, net_->chunk * row);
     for (Index begin = 0; begin < input_.samples; begin += net_->chunk) {
-      detail::Tape<S>::lay_out(*net_, input_, begin, std::min(input_.samples, begin + net_->chunk), with_deltas,
-                               *lease);
+      const Index end = std::min(input_.samples, begin + net_->chunk);
+      Lease<detail::TapeWindow<S>> lease(net_->windows, (end - begin) * row);
+      detail::Tape<S>::lay_out(*net_, input_, begin, end, with_deltas, *lease);
       tape().evaluate(*lease, with_deltas);
       f(*lease);
     }
