@@ -51,8 +51,8 @@ const std::vector<Case> hostile = {
     {{4, 4, 2}, 2, {.kernel = {1, 1}, .stride = {2, 2}}},
 };
 
-/// About the borders of register tiles, in both numbers of channels and in the width of the image; in each row the others
-/// differ too, so that a part of all combinations stands for them.
+/// About the borders of register tiles, in both numbers of channels and in the width of the image; in each row the
+/// others differ too, so that a part of all combinations stands for them.
 std::vector<Case> about_tiles() {
   const std::vector<Index> channels = {1, 3, 4, 5, 6, 7, 15, 16, 17, 33}, sizes = {1, 5, 6, 7, 13};
   std::vector<Case> cases;

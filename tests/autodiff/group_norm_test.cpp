@@ -106,8 +106,8 @@ TEST_CASE("GroupNorm: what a group of one entry passes on is exactly nothing") {
 }
 
 TEST_CASE("GroupNorm: images far from 0 keep their digits") {
-  // The inputs are multiples of 2^-6, so they are the same in float; neither the rounding of the mean (to 2^-10) nor that of
-  // the sum of 512 entries may show.
+  // The inputs are multiples of 2^-6, so they are the same in float; neither the rounding of the mean (to 2^-10) nor
+  // that of the sum of 512 entries may show.
   const ImageShape in{16, 16, 4};
   RowMatrix<double> x = images(2, in, 1);
   x = (x.array() * 64).round() / 64 + 1e4;

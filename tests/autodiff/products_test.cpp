@@ -1,5 +1,13 @@
+// Compiled a second time with MTS_EIGEN_KERNELS, without the precompiled header.
 #include "mts/autodiff/products.hpp"
 
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "mts/core/error.hpp"
 #include "mts/core/random.hpp"
 
 using namespace mts;
@@ -84,15 +92,27 @@ void reference(Product p, ConstView<S> a, ConstView<S> b, RowMatrix<double>& sum
       }
 }
 
+/// w packed for one of the products.
+template <class S>
+std::vector<S> packed(Product p, ConstView<S> w) {
+  const bool transposed = p == Product::times_transposed;
+  std::vector<S> to(static_cast<std::size_t>(transposed ? products::packed_transposed_size<S>(w.rows, w.cols)
+                                                        : products::packed_size<S>(w.rows, w.cols)));
+  if (transposed)
+    products::pack_transposed(w.data, w.rows, w.cols, to.data());
+  else
+    products::pack(w.data, w.rows, w.cols, to.data());
+  return to;
+}
 template <class S>
 void run(Product p, ConstView<S> a, ConstView<S> b, View<S> out, bool accumulate) {
   switch (p) {
     case Product::times_transposed:
-      return products::times_transposed<S>(a, b.data, out, accumulate);
+      return products::times_transposed<S>(a, b.data, packed(p, b).data(), out, accumulate, nullptr);
     case Product::times:
-      return products::times<S>(a, b.data, out, accumulate);
+      return products::times<S>(a, b.data, packed(p, b).data(), out, accumulate);
     case Product::transposed_times:
-      return products::transposed_times<S>(a, b, out);
+      return products::weighted_transposed_times<S>(a, nullptr, b, out, nullptr);
   }
 }
 
@@ -185,10 +205,10 @@ TEST_CASE_TEMPLATE("products: the same bits wherever the factors lie", S, float,
       Embedded<S> back(s.r, s.i, gap, offset);
       fill_reals(x.view, 1);
       fill_reals(w.view, 2);
-      products::times_transposed<S>(x.view, w.view.data, y.view);
-      products::times<S>(y.view, w.view.data, back.view, false);
+      run<S>(Product::times_transposed, x.view, w.view, y.view, false);
+      run<S>(Product::times, y.view, w.view, back.view, false);
       fill_reals(g.view, 3);
-      products::transposed_times<S>(y.view, x.view, g.view);
+      run<S>(Product::transposed_times, y.view, x.view, g.view, true);
       found.resize(s.r + s.r + s.o, std::max(s.i, s.o));
       found.setZero();
       found.topLeftCorner(s.r, s.o) = y.view.matrix();
@@ -199,4 +219,36 @@ TEST_CASE_TEMPLATE("products: the same bits wherever the factors lie", S, float,
       CAPTURE(gap);
       CHECK(found == expected);
     }
+}
+
+TEST_CASE_TEMPLATE("products: weights of the samples and a bias, exactly", S, float, double) {
+  for (const Shape& s : std::vector<Shape>{{1, 1, 1}, {3, 7, 5}, {6, 16, 6}, {257, 17, 7}, {513, 3, 13}}) {
+    CAPTURE(s.r);
+    Embedded<S> x(s.r, s.i, 1, 0), d(s.r, s.o, 2, 1), w(s.o, s.i, 0, 0), u(1, s.r, 0, 0), bias(1, s.o, 0, 0);
+    Embedded<S> g(s.o, s.i, 1, 2), b(1, s.o, 0, 0), y(s.r, s.o, 1, 0);
+    std::uint64_t seed = 4;
+    for (auto* m : {&x, &d, &w, &u, &bias, &g, &b}) fill_integers(m->view, ++seed);
+    RowMatrix<S> gradient = g.view.matrix(), sums = b.view.matrix();
+    for (Index k = 0; k < s.r; ++k)
+      for (Index o = 0; o < s.o; ++o) {
+        const S scaled = u.view.row(0)[k] * d.view.row(k)[o];
+        sums(0, o) += scaled;
+        for (Index i = 0; i < s.i; ++i) gradient(o, i) += scaled * x.view.row(k)[i];
+      }
+    products::weighted_transposed_times<S>(d.view, u.view.data, x.view, g.view, b.view.data);
+    CHECK(RowMatrix<S>(g.view.matrix()) == gradient);
+    CHECK(RowMatrix<S>(b.view.matrix()) == sums);
+    products::times_transposed<S>(x.view, w.view.data, packed<S>(Product::times_transposed, w.view).data(), y.view,
+                                  false, bias.view.data);
+    bool right = true;
+    for (Index k = 0; k < s.r; ++k)
+      for (Index o = 0; o < s.o; ++o) {
+        S sum = bias.view.row(0)[o];
+        for (Index i = 0; i < s.i; ++i) sum += x.view.row(k)[i] * w.view.row(o)[i];
+        right = right && y.view.row(k)[o] == sum;
+      }
+    CHECK(right);
+    CHECK(y.surroundings_untouched());
+    CHECK(g.surroundings_untouched());
+  }
 }

@@ -108,7 +108,8 @@ TEST_CASE("compositions compose, and fitting reaches the inner ones") {
 
 TEST_CASE("a batch extracted in ranges has the bits of one extracted at once") {
   const ToyPool toy;
-  auto features = compose(all_features(), BatchZScore{BatchZScore{NearestValidationCosine{2}}});
+  using Inner = BatchZScore<NearestValidationCosine>;  // named: CTAD would make a copy of the nested one
+  auto features = compose(all_features(), BatchZScore<Inner>(Inner(NearestValidationCosine{2})));
   static_assert(decltype(features)::by_rows());
   static_assert(!decltype(compose(Loss{}, Twice{}))::by_rows());  // Twice does not say that it is
   features.fit(toy.e, toy.samples);

@@ -1,5 +1,5 @@
-// One linearisation against torch's autograd: losses, weighted gradients, pushforward, per-sample dots and squared norms; and
-// the batches that this is tried on.
+// One linearisation against torch's autograd: losses, weighted gradients, pushforward, per-sample dots and squared
+// norms; and the batches that this is tried on.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
-// The primitives of images, the nets built of them and a training step of such a net, against torch. Our images are rows,
-// channels last; torch's are channels first.
+// The primitives of images, the nets built of them and a training step of such a net, against torch. Our images are
+// rows, channels last; torch's are channels first.
 #include "mts/nn/cnn.hpp"
 #include "libtorch/check_parity.hpp"
 #include "libtorch/check_steps.hpp"
@@ -177,8 +177,8 @@ TEST_SUITE("parity with LibTorch: images") {
           [&](const Tensor& h, const Tensors& p) {
             return channels_last(torch::group_norm(torch::tanh(h), groups, p[2], p[3]));
           },
-          // Of nearly constant images torch computes a x + b in float with large a and b that cancel: off by 45 times what
-          // ours is. There double alone can be compared.
+          // Of nearly constant images torch computes a x + b in float with large a and b that cancel: off by 45 times
+          // what ours is. There double alone can be compared.
           groups < 6 || std::same_as<S, double>);
   }
 

@@ -6,10 +6,10 @@
 
 namespace mts::autodiff {
 
-/// One input, an image of shape `in`; the output is the image `out()`. y = (sum of the window's taps)/n, where n counts all
-/// taps of the window, those on the padding as zeros, or with `count_padding` false only those on the image: PyTorch's
-/// count_include_pad. Padding of at most half the kernel, as PyTorch. A linear map: pullback delta/n to every tap,
-/// pushforward the same means of the tangent.
+/// One input, an image of shape `in`; the output is the image `out()`. y = (sum of the window's taps)/n, where n counts
+/// all taps of the window, those on the padding as zeros, or with `count_padding` false only those on the image:
+/// PyTorch's count_include_pad. Padding of at most half the kernel, as PyTorch. A linear map: pullback delta/n to every
+/// tap, pushforward the same means of the tangent.
 struct AveragePool2d {
   static constexpr bool ignores_output = true;
 
@@ -17,8 +17,8 @@ struct AveragePool2d {
   Window window{.kernel = {2, 2}, .stride = {2, 2}};
   bool count_padding = true;
 
-  /// \throws ShapeError, ValueError as `Window::output`; ValueError for a padding of more than half the kernel; ShapeError
-  ///   where a dilated window has no tap on the image
+  /// \throws ShapeError, ValueError as `Window::output`; ValueError for a padding of more than half the kernel;
+  ///   ShapeError where a dilated window has no tap on the image
   ImageShape out() const {
     const Extent e = detail::pooled("AveragePool2d", in, window);
     return {e.height, e.width, in.channels};

@@ -143,23 +143,29 @@ void for_each_phase(const Window& w, F&& f) {
     }
 }
 
-/// The patch matrix x(p, k) of one group of one sample, for Eigen.
+/// The patch matrix x(p, k) of one group of one sample, for Eigen, from the padded image; by whole rows of the window where they are
+/// contiguous.
 template <class S>
-void patches(const Convolution& c, const S* image, Index group, Rows<S> to) {
+void patches(const Convolution& c, const S* padded_image, const ImageShape& padded, Index group, Rows<S> to) {
   const Window& w = c.window;
+  const bool contiguous = c.groups == 1 && w.dilation.width == 1;
+  const Index run = contiguous ? w.kernel.width * c.in.channels : c.group_in(), runs = contiguous ? 1 : w.kernel.width;
   for (Index y = 0; y < c.out.height; ++y)
     for (Index x = 0; x < c.out.width; ++x) {
       S* at = &to(y * c.out.width + x, 0);
-      for (Index i = 0; i < w.kernel.height; ++i)
-        for (Index j = 0; j < w.kernel.width; ++j, at += c.group_in()) {
-          const Index yy = y * w.stride.height + i * w.dilation.height - w.padding.height;
-          const Index xx = x * w.stride.width + j * w.dilation.width - w.padding.width;
-          if (yy < 0 || yy >= c.in.height || xx < 0 || xx >= c.in.width)
-            std::fill(at, at + c.group_in(), S{0});
-          else
-            std::copy_n(image + (yy * c.in.width + xx) * c.in.channels + group * c.group_in(), c.group_in(), at);
-        }
+      for (Index i = 0; i < w.kernel.height; ++i) {
+        const Index row = y * w.stride.height + i * w.dilation.height;
+        const S* from = padded_image + (row * padded.width + x * w.stride.width) * c.in.channels + group * c.group_in();
+        for (Index j = 0; j < runs; ++j, from += w.dilation.width * c.in.channels)
+          for (Index k = 0; k < run; ++k) *at++ = from[k];
+      }
     }
+}
+/// The padded images for it. Uses scratch slot 1.
+template <class S>
+Padder<S> patch_padder(const Convolution& c) {
+  const Margins margins = input_margins(c);
+  return Padder<S>(c.in, margins, mts::detail::thread_scratch<S, 1>(Padder<S>::size(c.in, margins)));
 }
 template <class S>
 Rows<S> patch_memory(const Convolution& c) {
@@ -259,9 +265,10 @@ void forward(const Convolution& c, ConstView<S> x, const S* w, const S* packed, 
     }
   } else {
     auto patches = detail::patch_memory<S>(c);
+    const auto pad = detail::patch_padder<S>(c);
     for (Index s = 0; s < x.rows; ++s)
       for (Index g = 0; g < c.groups; ++g) {
-        detail::patches(c, x.row(s), g, patches);
+        detail::patches(c, pad(x.row(s)), pad.padded(), g, patches);
         Rows<S> out(y.row(s) + g * c.group_out(), c.out.pixels(), c.group_out(), Eigen::OuterStride<>(c.out.channels));
         if (!add) out.setZero();
         if (b)
@@ -359,8 +366,8 @@ void input_delta(const Convolution& c, ConstView<S> d, const S* w, const S* pack
 }
 
 /// One task of the weight gradient: at most so many rows and columns of w, of one group. Large, since every task pads and reads
-/// all images again.
-inline constexpr Index task_rows = 288, task_columns = 16;
+/// all images again; larger still where it forms patch matrices too.
+inline constexpr Index task_rows = 288, task_columns = kernels::accelerated<float> ? 16 : 128;
 inline Index tasks(const Convolution& c) {
   return c.groups * kernels::ceil_div(c.group_out(), task_columns) * kernels::ceil_div(c.depth(), task_rows);
 }
@@ -412,10 +419,11 @@ void weight_gradient(const Convolution& c, ConstView<S> x, ConstView<S> d, const
     }
   } else {
     auto patches = detail::patch_memory<S>(c);
+    const auto pad = detail::patch_padder<S>(c);
     Rows<S> g(gradient + part.row_begin * c.out.channels + part.column_begin, part.row_end - part.row_begin,
               part.column_end - part.column_begin, Eigen::OuterStride<>(c.out.channels));
     for (Index s = 0; s < x.rows; ++s) {
-      detail::patches(c, x.row(s), part.group, patches);
+      detail::patches(c, pad(x.row(s)), pad.padded(), part.group, patches);
       const ConstRows<S> deltas(d.row(s) + part.column_begin, c.out.pixels(), g.cols(),
                                 Eigen::OuterStride<>(c.out.channels));
       g.noalias() += weight(s) * patches.middleCols(part.row_begin, g.rows()).transpose() * deltas;
@@ -454,9 +462,10 @@ void squared_norms(const Convolution& c, ConstView<S> x, ConstView<S> d, double*
     }
   } else {
     auto patches = detail::patch_memory<S>(c);
+    const auto pad = detail::patch_padder<S>(c);
     for (Index s = 0; s < x.rows; ++s)
       for (Index g = 0; g < c.groups; ++g) {
-        detail::patches(c, x.row(s), g, patches);
+        detail::patches(c, pad(x.row(s)), pad.padded(), g, patches);
         for (Index k = 0; k < c.depth(); k += kernels::block_rows) {
           const Index rows = std::min(kernels::block_rows, c.depth() - k);
           for (Index j = 0; j < c.group_out(); j += kernels::panel<S>) {

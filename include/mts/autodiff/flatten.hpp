@@ -7,8 +7,9 @@
 
 namespace mts::autodiff {
 
-/// y[c H W + p] = x[p C + c]: a permutation. Our images are channels last, so a linear layer reads them as they are and needs
-/// none; this is for weights that were learned behind PyTorch's Flatten. Pullback and pushforward permute back and forth.
+/// y[c H W + p] = x[p C + c]: a permutation. Our images are channels last, so a linear layer reads them as they are and
+/// needs none; this is for weights that were learned behind PyTorch's Flatten. Pullback and pushforward permute back
+/// and forth.
 struct Flatten {
   static constexpr bool ignores_output = true;
 

@@ -9,8 +9,8 @@
 
 namespace mts::autodiff {
 
-/// One input, an image of shape `in`; the output has one entry per channel. A linear map: pullback delta_c/(H W) to every
-/// pixel, pushforward the same mean of the tangent.
+/// One input, an image of shape `in`; the output has one entry per channel. A linear map: pullback delta_c/(H W) to
+/// every pixel, pushforward the same mean of the tangent.
 struct GlobalAveragePool {
   static constexpr bool ignores_output = true;
 

@@ -1,15 +1,15 @@
 #pragma once
 /// \file
-/// Group normalisation (Wu and He 2018): y = g xhat + b, xhat = (x - mean x)/sqrt(var x + eps), with g and b per channel and
-/// the moments over the pixels and the channels of one group of one sample (1/n variance).
+/// Group normalisation (Wu and He 2018): y = g xhat + b, xhat = (x - mean x)/sqrt(var x + eps), with g and b per
+/// channel and the moments over the pixels and the channels of one group of one sample (1/n variance).
 ///
-/// Why there is no BatchNorm here: its moments are those of the batch, so y_i depends on every x_j. Then a sample has no
-/// gradient of its own: g_i, <g_i, v>, |g_i|^2 and the derivative of one loss in one weight, which selection is made of, are
-/// not defined, and a sample's loss changes with its company. GroupNorm in convolutional nets (with one group it is the layer
-/// norm of an image, with as many groups as channels the instance norm) and LayerNorm elsewhere do the same service from one
-/// sample alone. A foreign model (a `Model` of another framework) may well have BatchNorm: its losses as a vector are
-/// differentiable, and with an exact `pushforward` the step's hypergradient is exact too; what it cannot offer are
-/// the per-sample rules.
+/// Why there is no BatchNorm here: its moments are those of the batch, so y_i depends on every x_j, and a sample's loss
+/// changes with its company. The derivative of l_i then runs through all samples: nothing per sample (dots, squared
+/// norms) follows from sample i's own values and delta. GroupNorm in convolutional nets (with one group it is the layer
+/// norm of an image, with as many groups as channels the instance norm) and LayerNorm elsewhere do the same service
+/// from one sample alone. A foreign model (a `Model` of another framework) may well have BatchNorm: theta -> l is still a
+/// differentiable map, and with an exact `pushforward` the hypergradient of the step is exact too; only the per-sample
+/// rules it does not have.
 
 #include <algorithm>
 #include <cmath>
@@ -22,10 +22,10 @@
 
 namespace mts::autodiff {
 
-/// Parameters: g (channels, begins at `initial_scale`), then b (channels, begins at 0). One input, an image of shape `in`;
-/// the output has its shape. Group k is the channels [k, k+1) channels/groups, as in PyTorch.
-/// Per sample and channel, with sums over pixels p: gradient g sum delta xhat, b sum delta. The moments are computed anew in
-/// each rule: they cost less than what would keep them.
+/// Parameters: g (channels, begins at `initial_scale`), then b (channels, begins at 0). One input, an image of shape
+/// `in`; the output has its shape. Group k is the channels [k, k+1) channels/groups, as in PyTorch.
+/// Per sample and channel, with sums over pixels p: gradient g sum delta xhat, b sum delta. The moments are computed
+/// anew in each rule: they cost less than what would keep them.
 struct GroupNorm {
   static constexpr bool ignores_output = true;
 
@@ -35,8 +35,8 @@ struct GroupNorm {
   bool decays = true;        ///< whether weight decay applies to g and b
   double initial_scale = 1;  ///< 0 in the last norm of a residual branch makes the block begin as its shortcut
 
-  /// \throws ShapeError if the input is no image of shape `in`; ValueError if that is empty, if the channels do not divide
-  ///   into `groups` groups, or if epsilon is not positive
+  /// \throws ShapeError if the input is no image of shape `in`; ValueError if that is empty, if the channels do not
+  ///   divide into `groups` groups, or if epsilon is not positive
   Index width(Widths widths) const {
     detail::check_image("GroupNorm", in, widths);
     check_value(groups >= 1 && in.channels % groups == 0, "GroupNorm", "expected a number of groups that divides the ",
@@ -190,16 +190,16 @@ struct GroupNorm {
     for (; c < n; ++c) f(std::integral_constant<int, 1>{}, c);
   }
 
-  /// xhat = ((x - mean) - rest) r of some channels. `mean` is rounded; `rest` is the mean of x - mean, so that images far
-  /// from 0 keep their digits.
+  /// xhat = ((x - mean) - rest) r of some channels. `mean` is rounded; `rest` is the mean of x - mean, so that images
+  /// far from 0 keep their digits.
   template <class V>
   struct Normal {
     V mean, rest, r;
     V operator()(const typename V::Scalar* x) const { return ((load<V>(x) - mean) - rest) * r; }
   };
 
-  /// The moments of one sample for the channels [first, first + count), whole groups; one entry per channel, in this thread's
-  /// scratch, so one object at a time.
+  /// The moments of one sample for the channels [first, first + count), whole groups; one entry per channel, in this
+  /// thread's scratch, so one object at a time.
   template <class S>
   struct Moments {
     /// In two passes, the second corrected by its own mean (Chan, Golub, LeVeque 1983).

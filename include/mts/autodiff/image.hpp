@@ -2,9 +2,10 @@
 /// \file
 /// Images as rows, and the windows that convolution and pooling slide over them.
 ///
-/// Layout: channels last. Entry (y, x, c) of an image of H x W pixels and C channels is number (y W + x) C + c of its row. All
-/// channels of a pixel are neighbours in memory, so that a window's row is one contiguous run, and a grey image is the same
-/// either way. Flattening an image is then no operation at all; `Flatten` reorders to channels first where that is wanted.
+/// Layout: channels last. Entry (y, x, c) of an image of H x W pixels and C channels is number (y W + x) C + c of its
+/// row. All channels of a pixel are neighbours in memory, so that a window's row is one contiguous run, and a grey
+/// image is the same either way. Flattening an image is then no operation at all; `Flatten` reorders to channels first
+/// where that is wanted.
 
 #include <span>
 
@@ -38,8 +39,8 @@ inline std::string in_words(const ImageShape& s) {
   return mts::detail::text(s.height, " x ", s.width, " x ", s.channels);
 }
 
-/// A window of kernel.height x kernel.width taps, `dilation` pixels apart, that moves over an image by `stride`; the image is
-/// padded by `padding` pixels on each side. Tap (i, j) at output pixel (y, x) is the input pixel
+/// A window of kernel.height x kernel.width taps, `dilation` pixels apart, that moves over an image by `stride`; the
+/// image is padded by `padding` pixels on each side. Tap (i, j) at output pixel (y, x) is the input pixel
 ///     (y stride.height + i dilation.height - padding.height, x stride.width + j dilation.width - padding.width).
 /// All four as in PyTorch.
 struct Window {
@@ -51,8 +52,8 @@ struct Window {
   Index taps() const { return kernel.height * kernel.width; }
 
   /// The pixels of the output: floor((H + 2 padding - dilation (kernel - 1) - 1)/stride) + 1 in each direction.
-  /// \throws ShapeError if the output would be empty; ValueError for an empty image, a kernel, stride or dilation below 1 or a
-  ///   negative padding
+  /// \throws ShapeError if the output would be empty; ValueError for an empty image, a kernel, stride or dilation below
+  ///   1 or a negative padding
   Extent output(const char* name, const ImageShape& in) const {
     check_value(in.height >= 1 && in.width >= 1 && in.channels >= 1, name,
                 "expected an image of at least 1 x 1 x 1, found ", in_words(in));

@@ -7,18 +7,19 @@
 
 namespace mts::autodiff {
 
-/// One input, an image of shape `in`; the output is the image `out()`. As PyTorch: padding never wins and is at most half the
-/// kernel; of equal taps the first in row-major order is the maximum, so the derivative is its alone; NaN wins.
-/// Nothing is remembered from the forward pass, not even y, which an activation may overwrite: the maximum is found again.
-/// Max pooling commutes with monotone activations, and is cheaper before them: there are fewer entries left.
+/// One input, an image of shape `in`; the output is the image `out()`. As PyTorch: padding never wins and is at most
+/// half the kernel; of equal taps the first in row-major order is the maximum, so the derivative is its alone; NaN
+/// wins. Nothing is remembered from the forward pass, not even y, which an activation may overwrite: the maximum is
+/// found again. Max pooling commutes with monotone activations, and is cheaper before them: there are fewer entries
+/// left.
 struct MaxPool2d {
   static constexpr bool ignores_output = true;
 
   ImageShape in;
   Window window{.kernel = {2, 2}, .stride = {2, 2}};
 
-  /// \throws ShapeError, ValueError as `Window::output`; ValueError for a padding of more than half the kernel; ShapeError
-  ///   where a dilated window has no tap on the image
+  /// \throws ShapeError, ValueError as `Window::output`; ValueError for a padding of more than half the kernel;
+  ///   ShapeError where a dilated window has no tap on the image
   ImageShape out() const {
     const Extent e = detail::pooled("MaxPool2d", in, window);
     return {e.height, e.width, in.channels};
@@ -120,8 +121,8 @@ struct MaxPool2d {
                               const S* __restrict d, S* __restrict m, Index n) {
     for (Index k = 0; k < n; ++k) m[k] = max(max(max(a[k], b[k]), c[k]), d[k]);
   }
-  /// g += delta where x is the maximum and no earlier tap took it. By a factor 0 or 1: a condition on memory that is then
-  /// written would not vectorise.
+  /// g += delta where x is the maximum and no earlier tap took it. By a factor 0 or 1: a condition on memory that is
+  /// then written would not vectorise.
   template <class S>
   static void route(const S* __restrict x, const S* __restrict top, S* __restrict rest, S* __restrict g, Index n) {
     for (Index k = 0; k < n; ++k) {

@@ -70,7 +70,7 @@ template <class S>
 class NetworkForward {
  public:
   /// N numbers: the losses of a classifier, the logits z of a weight net.
-  const SampleVector& value() const { return kept() ? window_->value : value_; }
+  const SampleVector& value() const { return kept() ? window_->value : evaluation_->value; }
   /// N x C. \throws ValueError if the network has no such output, or it was only shown to an observer
   ConstRows<S> logits() const { return whole(net_->outputs.logits, "logits", 0); }
   /// N x E, the penultimate activations. \throws ValueError likewise
@@ -91,15 +91,13 @@ class NetworkForward {
     std::swap(net_, other.net_);
     std::swap(theta_, other.theta_);
     std::swap(input_, other.input_);
-    std::swap(packed_, other.packed_);
+    std::swap(evaluation_, other.evaluation_);
     std::swap(window_, other.window_);
-    std::swap(value_, other.value_);
-    std::swap(shown_, other.shown_);
     return *this;
   }
   ~NetworkForward() {
     if (window_) net_->windows.give_back(std::move(window_));
-    if (packed_) net_->packed.give_back(std::move(packed_));
+    if (evaluation_) net_->evaluations.give_back(std::move(evaluation_));
   }
 
   /// \param observer  told of every sample once, in order; null for none. In the recomputed regime logits and embeddings of the
@@ -116,27 +114,28 @@ class NetworkForward {
       if (observer) observer(NetworkRows<S>(*net_, *window_, input_.samples));
       return;
     }
-    value_.resize(net_->outputs.value.index < 0 ? 0 : input_.samples);
+    SampleVector& value = evaluation_->value;
+    value.resize(net_->outputs.value.index < 0 ? 0 : input_.samples);
     for_each_window(false, [&](const detail::TapeWindow<S>& w) {
-      if (value_.size() > 0) value_.segment(w.begin, w.end - w.begin) = w.value;
+      if (value.size() > 0) value.segment(w.begin, w.end - w.begin) = w.value;
       const NetworkRows<S> rows(*net_, w, input_.samples);
       if (observer) return observer(rows);
-      keep(net_->outputs.logits, rows, shown_[0]);
-      keep(net_->outputs.embeddings, rows, shown_[1]);
+      keep(net_->outputs.logits, rows, evaluation_->shown[0]);
+      keep(net_->outputs.embeddings, rows, evaluation_->shown[1]);
     });
   }
 
  protected:
-  detail::Tape<S> tape() const { return {*net_, theta_, input_, *packed_}; }
+  detail::Tape<S> tape() const { return {*net_, theta_, input_, *evaluation_}; }
   /// Calls f(window) with windows that cover the batch, in order; one if everything is kept.
   template <class F>
   void for_each_window(bool with_deltas, F&& f) const {
     if (kept()) return f(*window_);
     const Index row = net_->footprint.values + (with_deltas ? net_->footprint.deltas : 0);
-    Lease<detail::TapeWindow<S>> lease(net_->windows, net_->chunk * row);
     for (Index begin = 0; begin < input_.samples; begin += net_->chunk) {
-      detail::Tape<S>::lay_out(*net_, input_, begin, std::min(input_.samples, begin + net_->chunk), with_deltas,
-                               *lease);
+      const Index end = std::min(input_.samples, begin + net_->chunk);
+      Lease<detail::TapeWindow<S>> lease(net_->windows, (end - begin) * row);
+      detail::Tape<S>::lay_out(*net_, input_, begin, end, with_deltas, *lease);
       tape().evaluate(*lease, with_deltas);
       f(*lease);
     }
@@ -163,13 +162,14 @@ class NetworkForward {
 
  private:
   void pack(bool with_deltas) {
-    using detail::Packed, detail::Tape;
-    packed_ = net_->packed.take(net_->packed_forward_size + net_->packed_pullback_size);
-    S* at = packed_->memory.reserve(net_->packed_forward_size + net_->packed_pullback_size);
-    packed_->forward = at;
-    packed_->pullback = at + net_->packed_forward_size;
-    Tape<S>::pack(*net_, theta_, Packing::forward, at);
-    if (with_deltas) Tape<S>::pack(*net_, theta_, Packing::pullback, at + net_->packed_forward_size);
+    const Index forward = net_->packed_forward_size, pullback = with_deltas ? net_->packed_pullback_size : 0;
+    evaluation_ = net_->evaluations.take(forward + pullback);
+    S* at = evaluation_->memory.reserve(forward + pullback);
+    evaluation_->packed = at;
+    evaluation_->packed_pullback = at + forward;
+    detail::Tape<S>::pack(*net_, theta_, Packing::forward, at);
+    if (with_deltas) detail::Tape<S>::pack(*net_, theta_, Packing::pullback, at + forward);
+    for (auto& shown : evaluation_->shown) shown.resize(0, shown.cols());
   }
   void keep(Node n, const NetworkRows<S>& rows, RowMatrix<S>& all) const {
     if (n.index < 0) return;
@@ -179,16 +179,15 @@ class NetworkForward {
   ConstRows<S> whole(Node n, const char* what, std::size_t k) const {
     if (kept()) return NetworkRows<S>(*net_, *window_, input_.samples).shown(n, what);
     if (n.index < 0) throw ValueError(detail::text("Network: this network shows no ", what));
-    check_value(shown_[k].rows() == input_.samples, "Network", "the ", what,
+    const RowMatrix<S>& shown = evaluation_->shown[k];
+    check_value(shown.rows() == input_.samples, "Network", "the ", what,
                 " were shown to an observer and not kept: N = ", input_.samples,
                 " samples exceed the workspace budget");
-    return rows_of(shown_[k]);
+    return rows_of(shown);
   }
 
-  std::unique_ptr<detail::Packed<S>> packed_;
-  std::unique_ptr<detail::TapeWindow<S>> window_;  ///< null where X and D are recomputed; then:
-  SampleVector value_;
-  std::array<RowMatrix<S>, 2> shown_;
+  std::unique_ptr<detail::Evaluation<S>> evaluation_;
+  std::unique_ptr<detail::TapeWindow<S>> window_;  ///< null where X and D are recomputed
 };
 
 /// A network linearised at a point: J is the N x P Jacobian of the value. Every rung of the ladder.
@@ -242,8 +241,8 @@ class NetworkLinearization : public NetworkForward<S> {
   /// Calls f(v packed for `forward`).
   template <class F>
   void with_packed(const DenseParameters<S>& v, F&& f) const {
-    typename NetworkForward<S>::template Lease<detail::Packed<S>> lease(this->net_->packed,
-                                                                        this->net_->packed_forward_size);
+    typename NetworkForward<S>::template Lease<detail::Evaluation<S>> lease(this->net_->evaluations,
+                                                                            this->net_->packed_forward_size);
     S* packed = lease->memory.reserve(this->net_->packed_forward_size);
     detail::Tape<S>::pack(*this->net_, v.data(), Packing::forward, packed);
     f(packed);

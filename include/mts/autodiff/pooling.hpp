@@ -9,7 +9,8 @@
 
 namespace mts::autodiff::detail {
 
-/// The taps of one window that lie on the image: `rows` x `columns` of them, tap (r, q) on pixel first + r down + q right.
+/// The taps of one window that lie on the image: `rows` x `columns` of them, tap (r, q) on pixel first + r down + q
+/// right.
 struct Taps {
   Index rows = 0, columns = 0;
   Index first = 0, down = 0, right = 0;
@@ -57,8 +58,8 @@ void each_window(const ImageShape& in, const autodiff::Window& w, const Extent& 
 }
 
 /// The pixels of a pooled image.
-/// \throws as `Window::output`; ValueError for a padding of more than half the kernel; ShapeError where a window has no tap
-///   on the image (a dilated one can step over it)
+/// \throws as `Window::output`; ValueError for a padding of more than half the kernel; ShapeError where a window has no
+///   tap on the image (a dilated one can step over it)
 inline Extent pooled(const char* name, const ImageShape& in, const autodiff::Window& w) {
   const Extent out = w.output(name, in);
   check_value(2 * w.padding.height <= w.kernel.height && 2 * w.padding.width <= w.kernel.width, name,

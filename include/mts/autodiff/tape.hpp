@@ -59,22 +59,29 @@ namespace detail {
 
 inline constexpr int max_nodes = 512, max_inputs = 16;
 
-/// Reused memory. `take` gives the smallest piece that has room for `size`, else the largest.
+/// Reused memory. `take` gives a piece that was last asked for with the same size, so that in a steady loop each use gets the one
+/// that fits it to the byte; else the smallest that has room, else the largest.
 template <class T>
 class Pool {
  public:
   std::unique_ptr<T> take(Index size) {
     std::lock_guard lock(mutex_);
-    auto best = idle_.end();
-    for (auto it = idle_.begin(); it != idle_.end(); ++it) {
-      const auto room = [](const auto& piece) { return piece->room(); };
-      if (best == idle_.end() || (room(*it) >= size ? room(*best) < size || room(*it) < room(*best)
-                                                    : room(*best) < size && room(*it) > room(*best)))
-        best = it;
+    const auto better = [size](const T& a, const T& b) {
+      if ((a.asked_for == size) != (b.asked_for == size)) return a.asked_for == size;
+      const Index x = a.memory.capacity(), y = b.memory.capacity();
+      return x >= size ? y < size || x < y : y < size && x > y;
+    };
+    auto best = idle_.begin();
+    for (auto it = idle_.begin(); it != idle_.end(); ++it)
+      if (better(**it, **best)) best = it;
+    if (best == idle_.end()) {
+      auto piece = std::make_unique<T>();
+      piece->asked_for = size;
+      return piece;
     }
-    if (best == idle_.end()) return std::make_unique<T>();
     auto piece = std::move(*best);
     idle_.erase(best);
+    piece->asked_for = size;
     return piece;
   }
   void give_back(std::unique_ptr<T> piece) {
@@ -96,18 +103,19 @@ struct TapeWindow {
   std::vector<ConstView<S>> values;  ///< per node
   std::vector<View<S>> deltas;       ///< per node; empty where nothing depends on a parameter
   SampleVector value;                ///< of the samples, if the network has one
-
-  Index room() const { return memory.capacity(); }
+  Index asked_for = 0;
 };
 
-/// Parameters packed for the rules that want them so.
+/// What an evaluation holds besides a window.
 template <class S>
-struct Packed {
+struct Evaluation {
   mts::detail::AlignedBuffer<S> memory;
-  const S* forward = nullptr;
-  const S* pullback = nullptr;  ///< null where no delta is asked for
-
-  Index room() const { return memory.capacity(); }
+  const S* packed = nullptr;           ///< theta, for the rules that want it packed; `forward`
+  const S* packed_pullback = nullptr;  ///< and `pullback`
+  // Where nothing else is kept:
+  SampleVector value;
+  std::array<RowMatrix<S>, 2> shown;  ///< logits, embeddings
+  Index asked_for = 0;
 };
 
 /// Numbers in one window's row and memory, for values alone and with deltas.
@@ -134,7 +142,7 @@ struct Compiled {
   Index chunk = 0;             ///< samples of a recomputed window
   Index workspace_budget = 0;  ///< bytes
   mutable Pool<TapeWindow<S>> windows;
-  mutable Pool<Packed<S>> packed;
+  mutable Pool<Evaluation<S>> evaluations;
 
   bool has_delta(std::size_t k) const { return graph.steps()[k].depends && on_path[k]; }
 };
@@ -147,8 +155,8 @@ class Tape {
  public:
   using Step = typename Graph<S>::Step;
 
-  Tape(const Compiled<S>& net, const S* theta, const NetworkInput<S>& input, const Packed<S>& packed)
-      : net_(net), theta_(theta), input_(input), packed_(packed) {}
+  Tape(const Compiled<S>& net, const S* theta, const NetworkInput<S>& input, const Evaluation<S>& evaluation)
+      : net_(net), theta_(theta), input_(input), evaluation_(evaluation) {}
 
   /// Points the window at samples [begin, end), with memory for them.
   static void lay_out(const Compiled<S>& net, const NetworkInput<S>& input, Index begin, Index end, bool with_deltas,
@@ -274,8 +282,8 @@ class Tape {
     for (std::size_t c = 0; c < net_.graph.columns().size(); ++c) columns[c] = input_.columns[c] + w.begin + begin;
     const auto at = [](const S* packed, Index offset) { return packed && offset >= 0 ? packed + offset : nullptr; };
     f(Tile<S>{end - begin, std::span<const ConstView<S>>(in.data(), step.inputs.size()), cut(w.values[k], begin, end),
-              theta_ + step.parameters_begin, columns, at(packed_.forward, net_.packed_forward[k]),
-              at(packed_.pullback, net_.packed_pullback[k]), at(direction, net_.packed_forward[k])});
+              theta_ + step.parameters_begin, columns, at(evaluation_.packed, net_.packed_forward[k]),
+              at(evaluation_.packed_pullback, net_.packed_pullback[k]), at(direction, net_.packed_forward[k])});
   }
   void forward(TapeWindow<S>& w, Index begin, Index end) const {
     for (std::size_t k = 0; k < steps().size(); ++k) {
@@ -315,7 +323,7 @@ class Tape {
   const Compiled<S>& net_;
   const S* theta_;
   const NetworkInput<S>& input_;
-  const Packed<S>& packed_;
+  const Evaluation<S>& evaluation_;
 };
 
 }  // namespace detail

@@ -23,18 +23,18 @@ struct CnnOptions {
   Index workspace_budget = autodiff::NetworkOptions{}.workspace_budget;  ///< bytes; see `NetworkOptions`
 };
 
-/// A classifier of images (rows, channels last): for each entry of `channels` a convolution, group norm if asked for, max
-/// pooling and the activation; then linear layers, each but the last with the activation. The embedding is the last hidden
-/// layer after its activation (the last image where there is no hidden layer).
+/// A classifier of images (rows, channels last): for each entry of `channels` a convolution, group norm if asked for,
+/// max pooling and the activation; then linear layers, each but the last with the activation. The embedding is the last
+/// hidden layer after its activation (the last image where there is no hidden layer).
 ///
-/// Pooling comes before the activation where that is monotone (all but GELU): f(max x) = max f(x), so the function is the
-/// same and only a pool^2-th of the activations are left to compute. A convolution in front of a norm has no bias: the norm's
-/// shift takes its place.
+/// Pooling comes before the activation where that is monotone (all but GELU): f(max x) = max f(x), so the function is
+/// the same and only a pool^2-th of the activations are left to compute. A convolution in front of a norm has no bias:
+/// the norm's shift takes its place.
 ///
-/// Parameters: conv1.weight, conv1.bias or norm1.scale, norm1.shift, conv2..., layer1.weight, layer1.bias, ..., logits.weight,
-/// logits.bias. The first linear layer reads the image as it lies, channels last.
-/// \throws ShapeError if a number of classes, channels or a width is below 1 or an image is too small to pool; ValueError for
-///   an even kernel, a pool below 1 or groups that don't divide the channels
+/// Parameters: conv1.weight, conv1.bias or norm1.scale, norm1.shift, conv2..., layer1.weight, layer1.bias, ...,
+/// logits.weight, logits.bias. The first linear layer reads the image as it lies, channels last.
+/// \throws ShapeError if a number of classes, channels or a width is below 1 or an image is too small to pool;
+///   ValueError for an even kernel, a pool below 1 or groups that don't divide the channels
 template <class S>
 Classifier<S> cnn(const autodiff::ImageShape& in, const CnnOptions& options = {}) {
   using namespace autodiff;

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Builder of small residual nets (He, Zhang, Ren, Sun 2016) with group norm (Wu and He 2018) for images of 28 x 28 or 32 x 32.
+/// Builder of small residual nets (He, Zhang, Ren, Sun 2016) with group norm (Wu and He 2018) for images of 28 x 28 or
+/// 32 x 32.
 
 #include "mts/autodiff/conv2d.hpp"
 #include "mts/autodiff/global_average_pool.hpp"
@@ -25,18 +26,19 @@ struct ResNetOptions {
 
 /// A classifier of images (rows, channels last):
 ///   stem    3x3 convolution to the first stage's channels, norm, activation;
-///   block   y = activation(F(x) + shortcut(x)), F = 3x3 convolution, norm, activation, 3x3 convolution, norm. The first block
-///           of every stage but the first has stride 2, and then, or where the number of channels changes, the shortcut is a
-///           1x1 convolution of that stride with a norm; else it is x itself;
+///   block   y = activation(F(x) + shortcut(x)), F = 3x3 convolution, norm, activation, 3x3 convolution, norm. The
+///           first block of every stage but the first has stride 2, and then, or where the number of channels changes,
+///           the shortcut is a 1x1 convolution of that stride with a norm; else it is x itself;
 ///   head    mean over the pixels, linear layer.
 /// A residual block needs no primitive of its own: `Add` joins the branches, and the tape adds what flows back.
-/// Convolutions have no bias: each is followed by a norm, whose shift takes its place. The embedding is the mean over the
-/// pixels, one entry per channel of the last stage.
+/// Convolutions have no bias: each is followed by a norm, whose shift takes its place. The embedding is the mean over
+/// the pixels, one entry per channel of the last stage.
 ///
-/// Parameters, in order: stem.weight, stem_norm.scale, stem_norm.shift; then per block, named stage1_block1 and so on, .conv1.,
-/// .norm1., .conv2., .norm2. and where there is one .shortcut. and .shortcut_norm.; logits.weight, logits.bias.
-/// \throws ShapeError if there is no stage or a number of classes, channels or blocks is below 1; ValueError for an empty
-///   image or groups that don't divide the channels
+/// Parameters, in order: stem.weight, stem_norm.scale, stem_norm.shift; then per block, named stage1_block1 and so on,
+/// .conv1., .norm1., .conv2., .norm2. and where there is one .shortcut. and .shortcut_norm.; logits.weight,
+/// logits.bias.
+/// \throws ShapeError if there is no stage or a number of classes, channels or blocks is below 1; ValueError for an
+///   empty image or groups that don't divide the channels
 template <class S>
 Classifier<S> resnet(const autodiff::ImageShape& in, const ResNetOptions& options = {}) {
   using namespace autodiff;

@@ -18,6 +18,7 @@ struct MlpWeightNetOptions {
   /// Dimension of each categorical column's embedding, by name; others get `other_embedding`.
   std::map<std::string, Index> embedding = {{"class", 4}, {"group", 1}};
   Index other_embedding = 4;
+  Index workspace_budget = autodiff::NetworkOptions{}.workspace_budget;  ///< bytes; see `NetworkOptions`
 };
 
 /// Satisfies `WeightNet`. Input width D + the embeddings' dimensions, derived from the feature layout. Linear layers begin
@@ -62,7 +63,7 @@ class MlpWeightNet {
       h = g.add(autodiff::Relu{}, {g.add(autodiff::Linear{.outputs = options.hidden[k], .bias_decays = false}, {h},
                                          detail::text("layer", k + 1))});
     const auto z = g.add(autodiff::Linear{.outputs = 1, .bias_decays = false}, {h}, "logit");
-    return autodiff::Network<S>(std::move(g), {.value = z});
+    return autodiff::Network<S>(std::move(g), {.value = z}, {options.workspace_budget});
   }
   autodiff::NetworkInput<S> input(const Features& f) const {
     check_size("MlpWeightNet", "continuous features", static_cast<Index>(layout_.continuous.size()),
