@@ -33,4 +33,5 @@ export compiler eigen work
     find examples -maxdepth 1 -name '*.cpp' | sort | xargs -P "$(nproc)" -I{} bash -c 'compile {} {}'
     (cd include && find mts -name '*.hpp' -not -path 'mts/cuda/*' | sort) | xargs -P "$(nproc)" -I{} bash -c 'alone {}'
   fi
-} | sort | sed '$!s/$/,/; 1s/^/[/; $s/$/]/' >"$out"
+} | sort | sed '$!s/$/,/; 1s/^/[/; $s/$/]/' >"$out.part"
+mv "$out.part" "$out"

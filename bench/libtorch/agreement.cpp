@@ -42,6 +42,7 @@ Agreement check_agreement(const Case& c, const Images& train, const Images& vali
   constexpr double tolerance = 5e-5;
   Agreement a;
   a.losses = checked(c, "losses", difference(lin.value(), theirs.losses()), tolerance);
+  a.weights = checked(c, "weights", difference(p, theirs.weights()), tolerance);
   a.weighted_gradient = checked(c, "weighted gradients", difference(gradient, theirs.weighted_gradient(u)), tolerance);
   checked(c, "alignments (ours against double)", exact.error(ours.alignments()), tolerance);
   a.alignments = checked(c, "alignments (LibTorch against double)", exact.error(theirs.alignments(v)), tolerance);

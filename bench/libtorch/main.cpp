@@ -45,7 +45,10 @@ void measure_case(benchmark::State& state, const Case& c, Writing writing) {
   counter["plain_ratio"] = median_ratio(torch_plain.seconds, plain.seconds);
   counter["central_difference_ratio"] = median_ratio(central.seconds, select.seconds);
   counter["double_backward_ratio"] = median_ratio(through.seconds, select.seconds);
+  counter["plain_ratio_of_least"] = torch_plain.least_ms() / plain.least_ms();
+  counter["central_difference_ratio_of_least"] = central.least_ms() / select.least_ms();
   counter["error_losses"] = agreement.losses;
+  counter["error_weights"] = agreement.weights;
   counter["error_weighted_gradient"] = agreement.weighted_gradient;
   counter["error_alignments"] = agreement.alignments;
   counter["error_hypergradient"] = agreement.hypergradient;

@@ -181,6 +181,10 @@ class Run {
     real_step(f);
   }
   const Tensors& hypergradient() const { return hypergradient_; }
+  Tensor weights() const {
+    const torch::NoGradGuard no_graph;
+    return weights(features());
+  }
 
  private:
   /// N x 17: cosines to the three nearest validation embeddings and to their centre, by batch statistics; what is looked up.
@@ -249,8 +253,8 @@ class TorchPeer final : public Peer {
   TorchPeer(const Case& c, Writing writing, const Images& train, const Images& validation,
             const mts::RowMatrix<float>& offline, const Parameters& theta, const Parameters& phi)
       : shapes_(shapes_of(c.net)),
-        like_theta_(theta),
-        like_phi_(phi),
+        like_(theta),
+        phi_(phi),
         setting_(make_setting(c, writing, train, validation, offline)),
         theta_(in_writing(to_torch(theta, shapes_), writing)) {
     const auto phi_tensors = to_torch(phi, weight_net_shapes());
@@ -266,8 +270,7 @@ class TorchPeer final : public Peer {
   mts::SampleVector losses() const override { return to_samples(setting_.net.losses(theta_, setting_.train)); }
   Parameters weighted_gradient(const mts::SampleVector& u) const override {
     const auto w = leaves_of(theta_);
-    return from_torch(gradients((from_samples(u) * setting_.net.losses(w, setting_.train)).sum(), w), shapes_,
-                      like_theta_);
+    return from_torch(gradients((from_samples(u) * setting_.net.losses(w, setting_.train)).sum(), w), shapes_, like_);
   }
   /// The pullback is linear in u, so <g_i, v> is the derivative in u_i of <J^T u, v>.
   mts::SampleVector alignments(const Parameters& direction) const override {
@@ -279,9 +282,10 @@ class TorchPeer final : public Peer {
     for (std::size_t k = 0; k < g.size(); ++k) product = product + (g[k] * v[k]).sum();
     return to_samples(gradients(product, {u})[0]);
   }
-  Parameters hypergradient() const override {
-    return from_torch(double_->hypergradient(), weight_net_shapes(), like_phi_);
+  mts::SampleVector weights() const override {
+    return to_samples(Run(setting_, theta_, to_torch(phi_, weight_net_shapes())).weights());
   }
+  Parameters hypergradient() const override { return from_torch(double_->hypergradient(), weight_net_shapes(), phi_); }
 
  private:
   static Setting make_setting(const Case& c, Writing writing, const Images& train, const Images& validation,
@@ -302,7 +306,7 @@ class TorchPeer final : public Peer {
   static Tensors to_torch(const Parameters& x, const std::vector<Shape>& shapes) { return bench::to_torch(x, shapes); }
 
   std::vector<Shape> shapes_;
-  Parameters like_theta_, like_phi_;
+  Parameters like_, phi_;
   Setting setting_;
   Tensors theta_;
   std::unique_ptr<Run> plain_, central_, double_;

@@ -30,6 +30,7 @@ class Peer {
   virtual mts::SampleVector losses() const = 0;
   virtual Parameters weighted_gradient(const mts::SampleVector& u) const = 0;
   virtual mts::SampleVector alignments(const Parameters& direction) const = 0;
+  virtual mts::SampleVector weights() const = 0;  ///< p
   /// dL_val/dphi of the last `double_backward`.
   virtual Parameters hypergradient() const = 0;
 };

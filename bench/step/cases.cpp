@@ -67,6 +67,7 @@ void measure_case(benchmark::State& state, const Case& c, Estimator estimator) {
   counter["plain_ms"] = plain.median_ms();
   counter["plain_least_ms"] = plain.least_ms();
   counter["ratio"] = median_ratio(select.seconds, plain.seconds);
+  counter["ratio_of_least"] = select.least_ms() / plain.least_ms();
   counter["floor_ratio"] = floor / plain_work;
   counter["rounds"] = static_cast<double>(plain.seconds.size());
   counter["mts_GFLOP/s"] = 1e-9 * floor / median(select.seconds);
