@@ -1,5 +1,7 @@
 // Overhead and time per sample against the batch size, activations kept and recomputed.
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "mts/core/parallel.hpp"
 #include "step/step.hpp"
@@ -46,7 +48,10 @@ void measure_size(benchmark::State& state, Index samples) {
 }  // namespace
 
 void register_sweep() {
-  for (Index n = 64; n <= (quick() ? 16384 : 65536); n *= quick() ? 4 : 2)
+  std::vector<Index> sizes{64, 256, 1024, 4096, 16384};
+  if (!quick()) sizes.insert(sizes.end(), {128, 512, 2048, 8192, 65536});
+  std::sort(sizes.begin(), sizes.end());
+  for (const Index n : sizes)
     measurement(mts::detail::text("sweep/mlp/", n), [n](auto& state) { measure_size(state, n); });
 }
 
