@@ -6,9 +6,10 @@
 int main(int argc, char** argv) {
   bench::one_thread_in_openmp();
   bench::one_thread_in_openblas();
-  bench::register_ceilings();
-  bench::register_products();
-  bench::register_convolutions();
-  bench::register_primitives();
-  return bench::run(argc, argv);
+  return bench::run(argc, argv, [] {
+    bench::register_ceilings();
+    bench::register_products();
+    bench::register_convolutions();
+    bench::register_primitives();
+  });
 }

@@ -78,14 +78,16 @@ class OnePrimitive {
   Tile tile(Index begin, Index n) {
     in_ = rows(x_, begin, n);
     column_ = labels_.data() + begin;
-    return {n,
-            {&in_, 1},
-            rows(y_, begin, n),
-            parameters_.data(),
-            packed_.data(),
-            packed_pullback_.data(),
-            packed_direction_.data(),
-            {&column_, 1}};
+    Tile t;
+    t.rows = n;
+    t.in = {&in_, 1};
+    t.out = rows(y_, begin, n);
+    t.parameters = parameters_.data();
+    t.packed = packed_.data();
+    t.packed_pullback = packed_pullback_.data();
+    t.packed_direction = packed_direction_.data();
+    t.columns = {&column_, 1};
+    return t;
   }
   template <class F>
   void tiles(F&& f) {

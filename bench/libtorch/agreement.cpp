@@ -1,6 +1,7 @@
 #include "libtorch/agreement.hpp"
 
 #include "step/continuity.hpp"
+#include "support/problem.hpp"
 
 namespace bench {
 

@@ -31,7 +31,7 @@ void measure_case(benchmark::State& state, const Case& c, Writing writing) {
   Side plain{"mts plain", [&] { trainer->plain(); }}, select{"mts", [&] { trainer->select(); }};
   Side torch_plain{"torch plain", [&] { peer->plain(); }}, central{"central", [&] { peer->central_difference(); }},
       through{"double", [&] { peer->double_backward(); }};
-  run_rounds({&plain, &torch_plain, &select, &central, &through}, {.seconds = 8});
+  run_rounds({&plain, &torch_plain, &select, &central, &through}, {.seconds = 5});
 
   auto& counter = state.counters;
   state.SetIterationTime(median(select.seconds));
@@ -57,10 +57,7 @@ void measure_case(benchmark::State& state, const Case& c, Writing writing) {
 
 int main(int argc, char** argv) {
   using namespace bench;
-  const auto end =
-      std::remove_if(argv + 1, argv + argc, [](const char* a) { return std::string_view(a) == "--tuned"; });
-  const bool tuned = end != argv + argc;
-  argc = static_cast<int>(end - argv);
+  const bool tuned = take_option("--tuned", argc, argv);
   try {
     if (tuned) tune_malloc();
     one_thread_in_torch();
@@ -69,14 +66,13 @@ int main(int argc, char** argv) {
     return 1;
   }
   benchmark::AddCustomContext("peer", describe_torch());
-  for (const auto& c : cases())
-    for (const auto w : {Writing::nchw, Writing::channels_last}) {
-      if (c.net == Net::mlp && w == Writing::channels_last) continue;
-      const std::string name = std::string("peer/") + (tuned ? "tuned malloc/" : "malloc as it comes/") + c.name() +
-                               (c.net == Net::mlp    ? ""
-                                : w == Writing::nchw ? "/nchw"
-                                                     : "/channels last");
-      measurement(name, [c, w](auto& state) { measure_case(state, c, w); });
-    }
-  return run(argc, argv);
+  return run(argc, argv, [tuned] {
+    for (const auto& c : cases())
+      for (const auto w : {Writing::nchw, Writing::channels_last}) {
+        if (c.net == Net::mlp && w == Writing::channels_last) continue;
+        const std::string writing = c.net == Net::mlp ? "" : w == Writing::nchw ? "/nchw" : "/channels last";
+        measurement(std::string("peer/") + (tuned ? "tuned malloc/" : "malloc as it comes/") + c.name() + writing,
+                    [c, w](auto& state) { measure_case(state, c, w); });
+      }
+  });
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "support/problem.hpp"
+#include "support/case.hpp"
 
 namespace bench {
 

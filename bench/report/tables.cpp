@@ -48,11 +48,13 @@ std::string machine_lines(const Results& r) {
 }
 
 std::string kernel_table(const Results& r) {
-  std::vector<Row> rows{{"kernel (one thread, medians)", "ms", "GFLOP/s", "GB/s", "of peak", "of roof"}};
-  for (const auto& name : r.names("kernels", "")) {
+  std::vector<Row> rows{{"kernel (one thread, medians)", "ms", "GFLOP/s", "GB/s", "of peak", "best", "of roof"}};
+  auto names = r.names("kernels", "");  // in the order of random interleaving
+  std::sort(names.begin(), names.end());
+  for (const auto& name : names) {
     const auto& c = r.counters("kernels", name);
     rows.push_back({name, shown(c, "time_ms", "{:.3f}"), shown(c, "GFLOP/s", "{:.1f}"), shown(c, "GB/s", "{:.1f}"),
-                    shown(c, "of_peak", "{:.2f}"), shown(c, "of_roof", "{:.2f}")});
+                    shown(c, "of_peak", "{:.2f}"), shown(c, "max of_peak", "{:.2f}"), shown(c, "of_roof", "{:.2f}")});
   }
   return table(
       "Kernels. of peak: of one thread's multiply-adds; of roof: of what those and a triad of equal footprint allow "

@@ -2,6 +2,7 @@
 
 #include "mts/optim/sgd.hpp"
 #include "step/trainer.hpp"
+#include "support/problem.hpp"
 
 namespace bench {
 

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "support/problem.hpp"
+#include "support/case.hpp"
 
 namespace bench {
 

@@ -3,9 +3,10 @@
 #include "support/program.hpp"
 
 int main(int argc, char** argv) {
-  bench::register_errors();
-  bench::register_cases();
-  bench::register_threads();
-  bench::register_sweep();
-  return bench::run(argc, argv);
+  return bench::run(argc, argv, [] {
+    bench::register_errors();
+    bench::register_cases();
+    bench::register_threads();
+    bench::register_sweep();
+  });
 }

@@ -2,7 +2,4 @@
 #include "step/step.hpp"
 #include "support/program.hpp"
 
-int main(int argc, char** argv) {
-  bench::register_cases();
-  return bench::run(argc, argv);
-}
+int main(int argc, char** argv) { return bench::run(argc, argv, &bench::register_cases); }

@@ -46,7 +46,7 @@ void measure_size(benchmark::State& state, Index samples) {
 }  // namespace
 
 void register_sweep() {
-  for (Index n = 64; n <= 65536; n *= 2)
+  for (Index n = 64; n <= (quick() ? 16384 : 65536); n *= quick() ? 4 : 2)
     measurement(mts::detail::text("sweep/mlp/", n), [n](auto& state) { measure_size(state, n); });
 }
 

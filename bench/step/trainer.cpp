@@ -4,6 +4,7 @@
 #include "mts/optim/sgd.hpp"
 #include "mts/selection/step.hpp"
 #include "mts/selection/uniform_step.hpp"
+#include "support/problem.hpp"
 
 namespace bench {
 

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "mts/selection/step_report.hpp"
-#include "support/problem.hpp"
+#include "support/case.hpp"
 
 namespace bench {
 
