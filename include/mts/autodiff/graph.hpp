@@ -49,32 +49,7 @@ class Graph {
   template <class P>
   Node add(P primitive, const std::vector<Node>& inputs, std::string_view name = {}) {
     require_primitive<P, S>();
-    Step step{std::make_shared<detail::RulesOf<S, P>>(std::move(primitive)), {}, 0, 0, 0, -1, false};
-    std::vector<Index> widths;
-    for (Node n : inputs) {
-      const Step& input = checked("Graph::add", n);
-      step.inputs.push_back(n.index);
-      widths.push_back(input.width);
-      step.depends = step.depends || input.depends;
-    }
-    step.width = step.rules->width(widths);
-    for (const Column& c : step.rules->columns())
-      if (c.index < 0 || c.index >= static_cast<int>(columns_.size()) ||
-          columns_[static_cast<std::size_t>(c.index)].cardinality != c.cardinality)
-        throw ValueError(detail::text("Graph::add: expected a column of this graph, which has ", columns_.size(),
-                                      ", found column ", c.index, " of cardinality ", c.cardinality));
-    step.parameters_begin = parameters_;
-    const std::string prefix = name.empty() ? detail::text("node", nodes_.size()) : std::string(name);
-    for (Segment s : step.rules->segments(widths)) {
-      s.name = prefix + "." + s.name;
-      s.begin = parameters_;
-      parameters_ += s.length;
-      segments_.push_back(std::move(s));
-    }
-    step.parameters = parameters_ - step.parameters_begin;
-    step.depends = step.depends || step.parameters > 0;
-    nodes_.push_back(std::move(step));
-    return {static_cast<int>(nodes_.size()) - 1};
+    return add_rules(std::make_shared<detail::RulesOf<S, P>>(std::move(primitive)), inputs, name);
   }
 
   /// \throws ValueError if n is no node of this graph
@@ -101,6 +76,35 @@ class Graph {
   int dense_inputs() const { return dense_inputs_; }
 
  private:
+  Node add_rules(std::shared_ptr<const detail::Rules<S>> rules, const std::vector<Node>& inputs,
+                 std::string_view name) {
+    Step step{std::move(rules), {}, 0, 0, 0, -1, false};
+    std::vector<Index> widths;
+    for (Node n : inputs) {
+      const Step& input = checked("Graph::add", n);
+      step.inputs.push_back(n.index);
+      widths.push_back(input.width);
+      step.depends = step.depends || input.depends;
+    }
+    step.width = step.rules->width(widths);
+    for (const Column& c : step.rules->columns())
+      if (c.index < 0 || c.index >= static_cast<int>(columns_.size()) ||
+          columns_[static_cast<std::size_t>(c.index)].cardinality != c.cardinality)
+        throw ValueError(detail::text("Graph::add: expected a column of this graph, which has ", columns_.size(),
+                                      ", found column ", c.index, " of cardinality ", c.cardinality));
+    step.parameters_begin = parameters_;
+    const std::string prefix = name.empty() ? detail::text("node", nodes_.size()) : std::string(name);
+    for (Segment s : step.rules->segments(widths)) {
+      s.name = prefix + "." + s.name;
+      s.begin = parameters_;
+      parameters_ += s.length;
+      segments_.push_back(std::move(s));
+    }
+    step.parameters = parameters_ - step.parameters_begin;
+    step.depends = step.depends || step.parameters > 0;
+    nodes_.push_back(std::move(step));
+    return {static_cast<int>(nodes_.size()) - 1};
+  }
   const Step& checked(const char* where, Node n) const {
     if (n.index < 0 || n.index >= static_cast<int>(nodes_.size()))
       throw ValueError(
