@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the headers cost: CPU seconds to compile each public header alone and each example, with the flags a user would have
-# (-std=c++20 -O2). Writes a JSON array.
+# What the headers cost: CPU seconds to compile each public header alone and each example, with the flags a user would
+# have (-std=c++20 -O2). Writes a JSON array.
 #     compile_times.sh COMPILER FILE [--quick]     (--quick: the 60-line example alone)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,8 +13,11 @@ trap 'rm -rf "$work"' EXIT
 # Seconds of one file's compilation: user and system, of the compiler and what it starts.
 compile() {
   local name=$1 source=$2 TIMEFORMAT='%U %S' seconds
-  seconds=$({ time "$compiler" -std=c++20 -O2 -Iinclude -Iexamples -isystem "$eigen" -c "$source" -o /dev/null \
-    2>"$work/errors.$BASHPID" || { cat "$work/errors.$BASHPID" >&2 && exit 1; }; } 2>&1) || { echo "$seconds" >&2; exit 1; }
+  if ! seconds=$({ time "$compiler" -std=c++20 -O2 -Iinclude -Iexamples -isystem "$eigen" -c "$source" -o /dev/null \
+    2>"$work/errors.$BASHPID"; } 2>&1); then
+    cat "$work"/errors.* >&2
+    return 1
+  fi
   awk -v name="$name" '{ printf "{\"file\": \"%s\", \"seconds\": %.2f}\n", name, $1 + $2 }' <<<"$seconds"
 }
 alone() { # a header alone

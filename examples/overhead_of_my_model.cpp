@@ -1,9 +1,9 @@
 // What does selection cost on top of a training step of my own model, and where does the time go?
 //
-// The model is written by hand, as in bring_your_own_model.cpp: a tanh layer and a softmax layer. Put yours in its place: all that
-// follows asks only for the concept `Model`. Two steps take turns, one without selection and one with it, so that whatever else the
-// machine is doing slows both alike. Each report tells the seconds of its phases; what counts is the median of the ratios.
-// Exit status 0 if the phases account for the time of the step.
+// The model is written by hand, as in bring_your_own_model.cpp: a tanh layer and a softmax layer. Put yours in its
+// place: all that follows asks only for the concept `Model`. Two steps take turns, one without selection and one with
+// it, so that whatever else the machine is doing slows both alike. Each report tells the seconds of its phases; what
+// counts is the median of the ratios. Exit status 0 if the phases account for the time of the step.
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>

@@ -1,6 +1,7 @@
 #pragma once
-// 3x3 convolutions, padding 1, stride 1, as im2col with Eigen and as oneDNN do them, and by plain loops. Images are rows,
-// channels last; weights 3 x 3 x C x O, output channel fastest. Three operations for images x, weights w, outputs y, deltas d:
+// 3x3 convolutions, padding 1, stride 1, as im2col with Eigen and as oneDNN do them, and by plain loops. Images are
+// rows, channels last; weights 3 x 3 x C x O, output channel fastest. Three operations for images x, weights w, outputs
+// y, deltas d:
 //     forward           y  = x * w
 //     input delta       x  = the adjoint of the former in x, of d
 //     weight gradient   g  = the adjoint in w, of d
@@ -122,8 +123,8 @@ class EigenConvolution {
 };
 
 #if defined(MTS_BENCH_ONEDNN)
-/// Images channels last, as ours; the weights in whatever order oneDNN likes best, reordered at each call as a step would
-/// have to.
+/// Images channels last, as ours; the weights in whatever order oneDNN likes best, reordered at each call as a step
+/// would have to.
 class OneDnnConvolution {
  public:
   static constexpr const char* name = "oneDNN";

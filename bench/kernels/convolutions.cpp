@@ -8,6 +8,8 @@ namespace bench {
 
 namespace {
 
+double exact(float a, float b) { return static_cast<double>(a) * static_cast<double>(b); }
+
 constexpr Convolution cases[] = {{256, 28, 1, 16}, {256, 14, 16, 32}};
 
 template <class Library>
@@ -28,8 +30,7 @@ void register_library() {
       library.forward(x, w, y);
       verify(what, [&] {
         Matrix64 expected = Matrix64::Zero(1, y.cols());
-        each_tap(c,
-                 [&](Index yi, Index xi, Index wi) { expected(yi) += double{x(c.samples - 1, xi)} * double{w(wi)}; });
+        each_tap(c, [&](Index yi, Index xi, Index wi) { expected(yi) += exact(x(c.samples - 1, xi), w(wi)); });
         return relative_error(y.bottomRows(1), expected);
       });
       measure(state, work, [&] { library.forward(x, w, y); });
@@ -41,8 +42,7 @@ void register_library() {
       library.input_delta(d, w, x);
       verify(what, [&] {
         Matrix64 expected = Matrix64::Zero(1, x.cols());
-        each_tap(c,
-                 [&](Index yi, Index xi, Index wi) { expected(xi) += double{d(c.samples - 1, yi)} * double{w(wi)}; });
+        each_tap(c, [&](Index yi, Index xi, Index wi) { expected(xi) += exact(d(c.samples - 1, yi), w(wi)); });
         return relative_error(x.bottomRows(1), expected);
       });
       measure(state, work, [&] { library.input_delta(d, w, x); });
@@ -55,7 +55,7 @@ void register_library() {
       const auto error = [&] {
         Matrix64 expected = Matrix64::Zero(1, g.cols());
         for (Index s = 0; s < c.samples; ++s)
-          each_tap(c, [&](Index yi, Index xi, Index wi) { expected(wi) += double{d(s, yi)} * double{x(s, xi)}; });
+          each_tap(c, [&](Index yi, Index xi, Index wi) { expected(wi) += exact(d(s, yi), x(s, xi)); });
         return relative_error(g, expected);
       };
       verify(what, error, 1e-4);  // sums of 200 000 products

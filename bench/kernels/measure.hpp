@@ -1,5 +1,6 @@
 #pragma once
-// How a kernel is measured: verified against a plain reference once, then timed between two measurements of its ceiling.
+// How a kernel is measured: verified against a plain reference once, then timed between two measurements of its
+// ceiling.
 
 #include <benchmark/benchmark.h>
 
@@ -55,9 +56,9 @@ void verify(const std::string& kernel, F&& measured, double tolerance = 1e-5) {
   verified.insert(kernel);
 }
 
-/// Times `kernel()` and counts GFLOP/s, GB/s, and two fractions of ceilings measured just before and just after, the better of
-/// the two taken: `of_peak`, of one thread's multiply-adds; `of_roof`, of what multiply-adds and memory allow together:
-/// max(flops/peak, bytes/triad of equal footprint) over the time it took.
+/// Times `kernel()` and counts GFLOP/s, GB/s, and two fractions of ceilings measured just before and just after, the
+/// better of the two taken: `of_peak`, of one thread's multiply-adds; `of_roof`, of what multiply-adds and memory allow
+/// together: max(flops/peak, bytes/triad of equal footprint) over the time it took.
 /// \throws Error if other threads worked too
 template <class F>
 void measure(benchmark::State& state, const Work& work, F&& kernel) {

@@ -1,6 +1,7 @@
 #pragma once
-// This library's matrix products under the names that the benchmarks use: the one place that knows their signatures. Weights are
-// packed in each call here, as other libraries do inside theirs; the tape packs once for all tiles of a batch.
+// This library's matrix products under the names that the benchmarks use: the one place that knows their signatures.
+// Weights are packed in each call here, as other libraries do inside theirs; the tape packs once for all tiles of a
+// batch.
 
 #include "kernels/product.hpp"
 #include "mts/autodiff/products.hpp"

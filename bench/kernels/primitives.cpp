@@ -123,8 +123,8 @@ void register_per_sample() {
   });
 }
 
-/// Optimisers on the parameters of the MLP. AdamW reads theta, gradient and two moments and writes all but the gradient; SGD
-/// with momentum reads three and writes two.
+/// Optimisers on the parameters of the MLP. AdamW reads theta, gradient and two moments and writes all but the
+/// gradient; SGD with momentum reads three and writes two.
 template <class O>
 void register_optimizer(const char* name, const O& optimizer, double vectors) {
   kernel(mts::detail::text("optimizer/", name, "/269322"), [=](benchmark::State& state, const std::string&) {

@@ -1,6 +1,6 @@
 #pragma once
-// The three matrix products of a linear layer, as Eigen, oneDNN and OpenBLAS do them. Row-major; x is r x i (samples, inputs),
-// w is o x i, y and d are r x o.
+// The three matrix products of a linear layer, as Eigen, oneDNN and OpenBLAS do them. Row-major; x is r x i (samples,
+// inputs), w is o x i, y and d are r x o.
 //     forward           y  = x w^T
 //     input delta       x  = d w
 //     weight gradient   g += d^T x

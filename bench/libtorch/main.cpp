@@ -1,6 +1,6 @@
-// The same steps here and in LibTorch, side by side in one process, on one thread. --tuned: glibc's malloc without mmap and
-// without trimming, which spares LibTorch most of its page faults; without it malloc is as it comes. Nothing is timed before both
-// sides have been seen to agree.
+// The same steps here and in LibTorch, side by side in one process, on one thread. --tuned: glibc's malloc without mmap
+// and without trimming, which spares LibTorch most of its page faults; without it malloc is as it comes. Nothing is
+// timed before both sides have been seen to agree.
 #include <malloc.h>
 
 #include <iostream>

@@ -39,7 +39,8 @@ double length(const Tensors& x) {
   return std::sqrt(squared);
 }
 
-/// The net's tensors against our vector of parameters: each segment as ours lies in memory, and how its axes are turned.
+/// The net's tensors against our vector of parameters: each segment as ours lies in memory, and how its axes are
+/// turned.
 struct Shape {
   std::vector<int64_t> ours, axes, theirs;
 };
@@ -187,7 +188,8 @@ class Run {
   }
 
  private:
-  /// N x 17: cosines to the three nearest validation embeddings and to their centre, by batch statistics; what is looked up.
+  /// N x 17: cosines to the three nearest validation embeddings and to their centre, by batch statistics; what is
+  /// looked up.
   Tensor features() const {
     const torch::NoGradGuard no_graph;
     const auto h = s_.net(theta_, s_.train.inputs).second, v = s_.net(theta_, s_.validation.inputs).second;
@@ -232,8 +234,8 @@ class Run {
   Tensors hypergradient_;
 };
 
-/// The same numbers, channels last. LibTorch takes a tensor of one channel for contiguous in either order and then runs it channels
-/// first, so its strides are said outright.
+/// The same numbers, channels last. LibTorch takes a tensor of one channel for contiguous in either order and then runs
+/// it channels first, so its strides are said outright.
 Tensor channels_last(const Tensor& x) {
   if (x.size(1) > 1) return x.contiguous(at::MemoryFormat::ChannelsLast);
   return x.as_strided(x.sizes(), {x.stride(0), 1, x.stride(2), x.stride(3)});

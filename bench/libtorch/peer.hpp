@@ -20,8 +20,8 @@ class Peer {
 
   /// SGD with momentum on the mean loss.
   virtual void plain() = 0;
-  /// Selection as the reference implementation does it: an evaluation pass for the features, a virtual step on a second copy of
-  /// the net, Gamma there, two forwards at theta +- (0.01/|Gamma|) Gamma, AdamW on phi, the real step.
+  /// Selection as the reference implementation does it: an evaluation pass for the features, a virtual step on a second
+  /// copy of the net, Gamma there, two forwards at theta +- (0.01/|Gamma|) Gamma, AdamW on phi, the real step.
   virtual void central_difference() = 0;
   /// Selection by differentiating through the virtual step.
   virtual void double_backward() = 0;

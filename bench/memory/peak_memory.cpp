@@ -1,7 +1,7 @@
 // The peak memory of a process that takes steps with selection and does nothing else.
 //     peak_memory NET SAMPLES kept|recomputed [STEPS]
-// writes one line of JSON: the peak resident set, how much of it is the batches (which a user has anyway), and how much the process
-// had before its first batch.
+// writes one line of JSON: the peak resident set, how much of it is the batches (which a user has anyway), and how much
+// the process had before its first batch.
 #include <sys/resource.h>
 
 #include <cstdlib>

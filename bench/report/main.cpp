@@ -1,5 +1,5 @@
-// Puts together what the benchmark programs wrote into a folder: bench.json, table.txt (printed as well) and overhead.gp, the script
-// of the picture.
+// Puts together what the benchmark programs wrote into a folder: bench.json, table.txt (printed as well) and
+// overhead.gp, the script of the picture.
 //     bench_report FOLDER
 #include <fmt/format.h>
 

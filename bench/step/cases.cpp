@@ -1,4 +1,5 @@
-// The four cases with each alignment estimator: plain step, step with selection, phases, flops, allocations. One thread.
+// The four cases with each alignment estimator: plain step, step with selection, phases, flops, allocations. One
+// thread.
 #include <algorithm>
 #include <map>
 

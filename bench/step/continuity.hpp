@@ -1,8 +1,8 @@
 #pragma once
 // Which samples of a batch have a gradient that can be compared between two ways of computing it.
 //
-// A ReLU or a max pooling whose inputs are level within round-off goes one way here and the other there, and that sample's
-// gradient jumps with it. Such samples are found in double alone, by moving the parameters a little.
+// A ReLU or a max pooling whose inputs are level within round-off goes one way here and the other there, and that
+// sample's gradient jumps with it. Such samples are found in double alone, by moving the parameters a little.
 
 #include <vector>
 

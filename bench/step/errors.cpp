@@ -1,5 +1,5 @@
-// Right before fast: alignments in float against double, at the same parameters and along the same direction, that of a first
-// step, with each estimator.
+// Right before fast: alignments in float against double, at the same parameters and along the same direction, that of a
+// first step, with each estimator.
 #include "mts/core/parallel.hpp"
 #include "step/continuity.hpp"
 #include "step/step.hpp"

@@ -1,6 +1,6 @@
 #pragma once
-// A problem with its two ways to take a step, plain and with selection, behind one interface, so that each kind of step is
-// compiled once.
+// A problem with its two ways to take a step, plain and with selection, behind one interface, so that each kind of step
+// is compiled once.
 
 #include <memory>
 

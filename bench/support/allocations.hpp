@@ -1,6 +1,6 @@
 #pragma once
-// Heap allocations of this program: link support/allocations.cpp, which puts itself in front of malloc and its relatives. Eigen
-// allocates by malloc, so counting operator new would miss most.
+// Heap allocations of this program: link support/allocations.cpp, which puts itself in front of malloc and its
+// relatives. Eigen allocates by malloc, so counting operator new would miss most.
 
 #include <cstddef>
 

@@ -1,6 +1,7 @@
 #pragma once
-// What the step benchmarks solve, in sizes and data: MLP 784-256-256-10 and CNN conv16-pool-conv32-pool-fc128-fc10 (3x3, padding 1,
-// 2x2 max pooling) on images of 28 x 28 in ten classes, half real and half synthetic; M = 256 validation samples.
+// What the step benchmarks solve, in sizes and data: MLP 784-256-256-10 and CNN conv16-pool-conv32-pool-fc128-fc10
+// (3x3, padding 1, 2x2 max pooling) on images of 28 x 28 in ten classes, half real and half synthetic; M = 256
+// validation samples.
 
 #include <string>
 #include <string_view>

@@ -78,8 +78,8 @@ inline void streaming_triad(std::size_t n, float* a, const float* b, const float
 #endif
 }
 
-/// Bytes/s of a triad whose three arrays have `footprint` bytes together: the ceiling of a kernel that touches as much, be
-/// that in a cache or in memory. The best of five runs.
+/// Bytes/s of a triad whose three arrays have `footprint` bytes together: the ceiling of a kernel that touches as much,
+/// be that in a cache or in memory. The best of five runs.
 inline double triad_bytes(double footprint) {
   const auto n = std::max<std::size_t>(static_cast<std::size_t>(footprint / 12), 1024);
   static std::vector<float> a, b, c;

@@ -1,6 +1,6 @@
 #pragma once
-// The clocks of the benchmarks. One thread is timed by the CPU time it got, so that other work on a shared machine does not
-// count; two threads by the wall clock.
+// The clocks of the benchmarks. One thread is timed by the CPU time it got, so that other work on a shared machine does
+// not count; two threads by the wall clock.
 
 #include <time.h>
 

@@ -1,8 +1,9 @@
 #pragma once
 // Floating-point operations of a step, by hand. Only products and convolutions count; a multiply-add is two.
 //
-// F is one forward of the classifier over N samples; so is dW, the gradient in the weights. dX, the deltas handed down, is F
-// less the first layer's share, whose input needs none. With N training and M validation samples, embeddings of width d:
+// F is one forward of the classifier over N samples; so is dW, the gradient in the weights. dX, the deltas handed down,
+// is F less the first layer's share, whose input needs none. With N training and M validation samples, embeddings of
+// width d:
 //
 //     plain step        F + dX + dW
 //     MTS at the floor  over N: F (forward) + dX (deltas) + dW (virtual step) + F (alignments) + dW (real step)
@@ -10,7 +11,7 @@
 //                       cosines of N embeddings with M: 2 N M d
 //                       weight net over N: F + dX + dW, and F again with the new phi
 //     MTS as the reference implementation does it
-//                       over N: F (features) + F + dX + dW (virtual step) + 2 F (shifted forwards) + F + dX + dW (real step)
+//                       over N: F (features) + F + dX + dW (virtual step) + 2 F (shifted forwards) + F + dX + dW (real)
 //                       over M and cosines: the same; weight net over N: 2 F + dX + dW at the old phi, F at the new one
 //
 // MLP 784-256-256-10: dX = 0.25 F, so plain is 2.25 F. CNN: dX = 0.91 F, plain 2.91 F.

@@ -1,6 +1,6 @@
 #pragma once
-// One thread for libraries that bring pools of their own. By call, because OpenMP reads its environment before main; by name,
-// because it is the program's libraries that decide whether there is such a pool.
+// One thread for libraries that bring pools of their own. By call, because OpenMP reads its environment before main; by
+// name, because it is the program's libraries that decide whether there is such a pool.
 
 #include <dlfcn.h>
 

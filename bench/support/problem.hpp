@@ -1,6 +1,6 @@
 #pragma once
-// The same in types: the nets, and the features that give the weight net the 22 inputs of the paper, 17 continuous columns, class in 4
-// dimensions and group in one.
+// The same in types: the nets, and the features that give the weight net the 22 inputs of the paper, 17 continuous
+// columns, class in 4 dimensions and group in one.
 
 #include <limits>
 
@@ -27,8 +27,8 @@ mts::nn::Classifier<S> classifier(Net net, bool keeps = true) {
   return mts::nn::mlp<S>({pixels, 256, 256, classes}, {.workspace_budget = keeps ? unbounded : 0});
 }
 
-/// The 17 continuous columns, class and group. Offline columns are a look-up whatever they mean, so the twelve nearest real
-/// samples stand for those that the library does not compute yet.
+/// The 17 continuous columns, class and group. Offline columns are a look-up whatever they mean, so the twelve nearest
+/// real samples stand for those that the library does not compute yet.
 inline auto make_features() {
   using namespace mts::features;
   auto f =

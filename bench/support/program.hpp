@@ -1,6 +1,6 @@
 #pragma once
-// What the benchmark programs have in common: --quick besides Google Benchmark's own options, and an exit status that tells
-// whether a result was wrong.
+// What the benchmark programs have in common: --quick besides Google Benchmark's own options, and an exit status that
+// tells whether a result was wrong.
 
 #include <benchmark/benchmark.h>
 
@@ -41,7 +41,8 @@ inline bool take_option(std::string_view option, int& argc, char** argv) {
   return found;
 }
 
-/// Calls register_all() and runs what it registered. \return the exit status: 2 for an unknown option, 1 if a benchmark ended in an error
+/// Calls register_all() and runs what it registered. \return the exit status: 2 for an unknown option, 1 if a benchmark
+/// ended in an error
 template <class F>
 int run(int argc, char** argv, F&& register_all) {
   quick() = take_option("--quick", argc, argv);
