@@ -140,7 +140,13 @@ RowMatrix<double> pushforward_of_nothing(const P& primitive, std::size_t inputs,
   const std::vector<int> labels{0, 1, 0};
   const int* columns[] = {labels.data()};
   RowMatrix<double> y(3, out_width), out = RowMatrix<double>::Constant(3, out_width, 9);
-  Tile<double> tile{3, in, {}, parameters.data(), columns};
+  std::vector<double> packed;
+  if constexpr (requires(Widths w) { primitive.template packed_size<double>(w, Packing::forward); }) {
+    const std::vector<Index> widths(inputs, width);
+    packed.resize(static_cast<std::size_t>(primitive.template packed_size<double>(widths, Packing::forward)));
+    primitive.pack(parameters.data(), Widths(widths), Packing::forward, packed.data());
+  }
+  Tile<double> tile{3, in, {}, parameters.data(), columns, packed.data()};
   primitive.forward(tile, View<double>{y.data(), 3, out_width, out_width});
   tile.out = {y.data(), 3, out_width, out_width};
   primitive.pushforward(tile, std::span<const ConstView<double>>(absent), static_cast<const double*>(nullptr),

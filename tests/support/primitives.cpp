@@ -109,8 +109,12 @@ template <class S>
 double largest_number(const Network<S>& net, const DenseParameters<S>& theta, const autodiff::NetworkInput<S>& input) {
   const auto f = net.forward(theta, input);
   double largest = 0;
-  for (int k = 0; k < static_cast<int>(net.graph().steps().size()); ++k)
-    if (f.node({k}).size() > 0) largest = std::max(largest, static_cast<double>(f.node({k}).cwiseAbs().maxCoeff()));
+  for (int k = 0; k < static_cast<int>(net.graph().steps().size()); ++k) {
+    try {
+      if (f.node({k}).size() > 0) largest = std::max(largest, static_cast<double>(f.node({k}).cwiseAbs().maxCoeff()));
+    } catch (const ValueError&) {  // overwritten in place: a feed, whose numbers are those of an input
+    }
+  }
   return largest;
 }
 

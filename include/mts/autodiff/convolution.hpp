@@ -161,11 +161,11 @@ void patches(const Convolution& c, const S* padded_image, const ImageShape& padd
       }
     }
 }
-/// The padded images for it. Uses scratch slot 1.
+/// The padded images for it. Uses scratch slot 4: rules that call this use 0 and 1.
 template <class S>
 Padder<S> patch_padder(const Convolution& c) {
   const Margins margins = input_margins(c);
-  return Padder<S>(c.in, margins, mts::detail::thread_scratch<S, 1>(Padder<S>::size(c.in, margins)));
+  return Padder<S>(c.in, margins, mts::detail::thread_scratch<S, 4>(Padder<S>::size(c.in, margins)));
 }
 template <class S>
 Rows<S> patch_memory(const Convolution& c) {

@@ -108,7 +108,7 @@ class NetworkForward {
     pack(with_deltas);
     const Index row = net_->footprint.values + (with_deltas ? net_->footprint.deltas : 0);
     if (input_.samples * row * static_cast<Index>(sizeof(S)) <= net_->workspace_budget) {
-      window_ = net_->windows.take(input_.samples * row);
+      window_ = net_->windows.take(input_.samples * row, input_.samples);
       detail::Tape<S>::lay_out(*net_, input_, 0, input_.samples, with_deltas, *window_);
       tape().evaluate(*window_, with_deltas);
       if (observer) observer(NetworkRows<S>(*net_, *window_, input_.samples));
@@ -134,7 +134,7 @@ class NetworkForward {
     const Index row = net_->footprint.values + (with_deltas ? net_->footprint.deltas : 0);
     for (Index begin = 0; begin < input_.samples; begin += net_->chunk) {
       const Index end = std::min(input_.samples, begin + net_->chunk);
-      Lease<detail::TapeWindow<S>> lease(net_->windows, (end - begin) * row);
+      Lease<detail::TapeWindow<S>> lease(net_->windows, (end - begin) * row, end - begin);
       detail::Tape<S>::lay_out(*net_, input_, begin, end, with_deltas, *lease);
       tape().evaluate(*lease, with_deltas);
       f(*lease);
@@ -144,7 +144,7 @@ class NetworkForward {
   template <class T>
   class Lease {
    public:
-    Lease(detail::Pool<T>& pool, Index size) : pool_(pool), piece_(pool.take(size)) {}
+    Lease(detail::Pool<T>& pool, Index size, Index samples) : pool_(pool), piece_(pool.take(size, samples)) {}
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     ~Lease() { pool_.give_back(std::move(piece_)); }
@@ -163,7 +163,7 @@ class NetworkForward {
  private:
   void pack(bool with_deltas) {
     const Index forward = net_->packed_forward_size, pullback = with_deltas ? net_->packed_pullback_size : 0;
-    evaluation_ = net_->evaluations.take(forward + pullback);
+    evaluation_ = net_->evaluations.take(forward + pullback, input_.samples);
     S* at = evaluation_->memory.reserve(forward + pullback);
     evaluation_->packed = at;
     evaluation_->packed_pullback = at + forward;
@@ -242,7 +242,7 @@ class NetworkLinearization : public NetworkForward<S> {
   template <class F>
   void with_packed(const DenseParameters<S>& v, F&& f) const {
     typename NetworkForward<S>::template Lease<detail::Evaluation<S>> lease(this->net_->evaluations,
-                                                                            this->net_->packed_forward_size);
+                                                                            this->net_->packed_forward_size, 0);
     S* packed = lease->memory.reserve(this->net_->packed_forward_size);
     detail::Tape<S>::pack(*this->net_, v.data(), Packing::forward, packed);
     f(packed);

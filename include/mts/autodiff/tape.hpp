@@ -59,15 +59,16 @@ namespace detail {
 
 inline constexpr int max_nodes = 512, max_inputs = 16;
 
-/// Reused memory. `take` gives a piece that was last asked for with the same size, so that in a steady loop each use gets the one
-/// that fits it to the byte; else the smallest that has room, else the largest.
+/// Reused memory. `take` gives a piece that was last asked for by the same request (a size, and a number of samples), so that in a
+/// steady loop each use gets the one that fits it to the byte; else the smallest that has room, else the largest.
 template <class T>
 class Pool {
  public:
-  std::unique_ptr<T> take(Index size) {
+  std::unique_ptr<T> take(Index size, Index samples) {
     std::lock_guard lock(mutex_);
-    const auto better = [size](const T& a, const T& b) {
-      if ((a.asked_for == size) != (b.asked_for == size)) return a.asked_for == size;
+    const std::pair<Index, Index> request(size, samples);
+    const auto better = [size, &request](const T& a, const T& b) {
+      if ((a.request == request) != (b.request == request)) return a.request == request;
       const Index x = a.memory.capacity(), y = b.memory.capacity();
       return x >= size ? y < size || x < y : y < size && x > y;
     };
@@ -76,12 +77,12 @@ class Pool {
       if (better(**it, **best)) best = it;
     if (best == idle_.end()) {
       auto piece = std::make_unique<T>();
-      piece->asked_for = size;
+      piece->request = request;
       return piece;
     }
     auto piece = std::move(*best);
     idle_.erase(best);
-    piece->asked_for = size;
+    piece->request = request;
     return piece;
   }
   void give_back(std::unique_ptr<T> piece) {
@@ -103,7 +104,7 @@ struct TapeWindow {
   std::vector<ConstView<S>> values;  ///< per node
   std::vector<View<S>> deltas;       ///< per node; empty where nothing depends on a parameter
   SampleVector value;                ///< of the samples, if the network has one
-  Index asked_for = 0;
+  std::pair<Index, Index> request{};
 };
 
 /// What an evaluation holds besides a window.
@@ -115,7 +116,7 @@ struct Evaluation {
   // Where nothing else is kept:
   SampleVector value;
   std::array<RowMatrix<S>, 2> shown;  ///< logits, embeddings
-  Index asked_for = 0;
+  std::pair<Index, Index> request{};
 };
 
 /// Numbers in one window's row and memory, for values alone and with deltas.

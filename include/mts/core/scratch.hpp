@@ -46,7 +46,8 @@ class AlignedBuffer {
   Index capacity_ = 0;
 };
 
-/// Scratch number `Slot` of this thread, at least n long. A rule may use slots 0 and 1; the tape uses slot 2 and up.
+/// Scratch number `Slot` of this thread, at least n long. A rule may use slots 0 and 1, what it calls 4; the tape uses 2 and 3,
+/// features 8 and up.
 /// No parallel loop may run while scratch is in use.
 template <class S, int Slot = 0>
 S* thread_scratch(Index n) {
