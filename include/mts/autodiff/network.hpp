@@ -169,18 +169,19 @@ class NetworkForward {
     evaluation_->packed_pullback = at + forward;
     detail::Tape<S>::pack(*net_, theta_, Packing::forward, at);
     if (with_deltas) detail::Tape<S>::pack(*net_, theta_, Packing::pullback, at + forward);
-    for (auto& shown : evaluation_->shown) shown.resize(0, shown.cols());
+    evaluation_->shows = false;
   }
   void keep(Node n, const NetworkRows<S>& rows, RowMatrix<S>& all) const {
     if (n.index < 0) return;
     all.resize(input_.samples, net_->graph.width(n));
     all.middleRows(rows.begin(), rows.samples()) = rows.shown(n, "output");
+    evaluation_->shows = true;
   }
   ConstRows<S> whole(Node n, const char* what, std::size_t k) const {
     if (kept()) return NetworkRows<S>(*net_, *window_, input_.samples).shown(n, what);
     if (n.index < 0) throw ValueError(detail::text("Network: this network shows no ", what));
     const RowMatrix<S>& shown = evaluation_->shown[k];
-    check_value(shown.rows() == input_.samples, "Network", "the ", what,
+    check_value(evaluation_->shows, "Network", "the ", what,
                 " were shown to an observer and not kept: N = ", input_.samples,
                 " samples exceed the workspace budget");
     return rows_of(shown);

@@ -116,6 +116,7 @@ struct Evaluation {
   // Where nothing else is kept:
   SampleVector value;
   std::array<RowMatrix<S>, 2> shown;  ///< logits, embeddings
+  bool shows = false;                 ///< whether those are of this evaluation
   std::pair<Index, Index> request{};
 };
 
