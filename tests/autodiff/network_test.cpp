@@ -143,8 +143,9 @@ TEST_CASE("Network: shows logits, embeddings and any node, and says what it does
       const double hidden = w[2 * k] * f.node({0})(i, 0) + w[2 * k + 1] * f.node({0})(i, 1) + w[10 + k];
       CHECK(f.embeddings()(i, k) == doctest::Approx(std::tanh(hidden)).epsilon(1e-14));
     }
-  CHECK(words([&] { f.node({1}); }) ==
-        "Network: the values of node 1 are not kept: node 2 works in their place; make it an output, or look at node 2");
+  CHECK(
+      words([&] { f.node({1}); }) ==
+      "Network: the values of node 1 are not kept: node 2 works in their place; make it an output, or look at node 2");
   CHECK(words([&] { f.node({99}); }) == "Network: this network shows no node");
   Graph<double> g;
   const Network<double> bare(std::move(g), {});
