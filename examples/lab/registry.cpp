@@ -7,7 +7,12 @@
 namespace mts::lab {
 
 const std::vector<Benchmark>& benchmarks() {
-  static const std::vector<Benchmark> entries = {spurious_benchmark()};
+  static const std::vector<Benchmark> entries = {
+      spurious_benchmark(),
+      attribute_benchmark(),
+      texture_benchmark(),
+      domain_benchmark(),
+  };
   return entries;
 }
 

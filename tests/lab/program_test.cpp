@@ -227,7 +227,7 @@ TEST_CASE("mts-lab: what can't be done is said in words, and the exit status is 
     CHECK(child.out() == "");
     CHECK(files_in(folder / "out").empty());
   };
-  refused({"--benchmark", "texture"}, 2, {"benchmark 'texture'", "spurious"});
+  refused({"--benchmark", "textures"}, 2, {"benchmark 'textures'", "texture"});
   refused({"--metod", "mts"}, 2, {"--metod", "did you mean '--method'"});
   refused({"--batch", "100000"}, 2, {"--batch 100000", "samples: expected at most"});
   refused({"--batch", "4000", "--mode", "crossed", "--disjoint"}, 2, {"--batch 4000", "--disjoint"});

@@ -1,11 +1,14 @@
-// The study after which the benchmark `spurious` was frozen (docs/benchmarks.md). It trains a plain classifier on everything, on
+// The study after which the benchmarks were frozen (docs/benchmarks.md). It trains a plain classifier on everything, on
 // the real images alone, on what helps by construction (oracle), and on what static filters keep, over construction
-// seeds 900 to 909, and checks what is required of the benchmark. No learned selection method takes part.
+// seeds 900 to 909, and checks what is required of a benchmark. No learned selection method takes part.
 //
-//   freeze_spurious --study        the study, some 5 minutes on two cores
-//   freeze_spurious --alignments   what one step rewards: mean alignments by class and kind, after the freeze
-//   freeze_spurious                a short run of all parts on a tiny version, to see that they work
+//   freeze_benchmark NAME --study        the study of one benchmark, some 5 minutes on two cores
+//   freeze_benchmark NAME --alignments   what one step rewards: mean alignments by class and kind, after the freeze
+//   freeze_benchmark [NAME]              a short run of all parts on tiny versions, to see that they work
+#include <mts/data/attribute.hpp>
+#include <mts/data/domain.hpp>
 #include <mts/data/spurious.hpp>
+#include <mts/data/texture.hpp>
 
 #include <algorithm>
 #include <array>
@@ -257,7 +260,7 @@ bool report(const std::vector<std::map<std::string, double>>& results) {
 
 // ------------------------------------------------------------------------------------------------- alignments
 
-using ByKind = std::array<std::array<double, 5>, 4>;
+using ByKind = std::vector<std::array<double, 5>>;  // of each class
 
 /// Mean over classes' and kinds' samples of <g_i, Gamma> less its mean in the batch, while a classifier trains on everything. Gamma
 /// is the gradient of the loss on the tuning set: what many clean images say, not the noise of a few.
@@ -272,7 +275,7 @@ ByKind alignments(const data::Problem& problem, std::uint64_t seed, const Traini
   const auto mean_of = [](Index n) { return SampleVector::Constant(n, 1.0 / static_cast<double>(n)).eval(); };
   Ids ids;
   SampleVector a(training.batch);
-  ByKind sums{}, counts{};
+  ByKind sums(static_cast<Place>(problem.classes)), counts(sums);
   for (Index step = 0; step < training.steps; ++step) {
     sampler.next(ids);
     gather(problem.pool, ids, batch);
@@ -297,7 +300,7 @@ ByKind alignments(const data::Problem& problem, std::uint64_t seed, const Traini
 void report(const std::vector<ByKind>& seeds) {
   std::printf("mean of <g_i, Gamma> - its batch mean, Gamma on the tuning images, %zu seeds\n", seeds.size());
   std::printf("class       real      good unchanged   content destroyed\n");
-  for (Place c = 0; c < 4; ++c) {
+  for (Place c = 0; c < seeds.front().size(); ++c) {
     std::printf("%5zu", c);
     for (Place k = 0; k < 5; ++k) {
       double mean = 0;
@@ -308,57 +311,66 @@ void report(const std::vector<ByKind>& seeds) {
   }
 }
 
-}  // namespace
+// ------------------------------------------------------------------------------------------------------ what to run
 
-int main(int argc, char** argv) try {
-  const std::string what = argc == 2 ? argv[1] : "";
-  const bool study_alignments = what == "--alignments", full = what == "--study" || study_alignments;
-  if (argc > 1 && !full) {
-    std::fprintf(stderr, "usage: freeze_spurious [--study | --alignments]\n");
-    return 2;
-  }
-  const data::ImageData images = data::fashion_mnist();
-  data::SpuriousOptions options;
+enum class What { sample, study, alignments };
+
+/// Runs a benchmark; says whether the requirements hold.
+template <data::Construction B>
+bool run(B benchmark, What what, const data::ImageData& images) {
   Training training;
   Index seeds = 10;
   data::GeneratorCache cache;
   cache.note = [](std::string_view words) {
     std::fprintf(stderr, "%.*s\n", static_cast<int>(words.size()), words.data());
   };
-  if (!full) {
-    options.real_per_class = 10;
-    options.tuning = options.test = 160;
+  data::GeneratorOptions models_of = data::construction_model_options(images);
+  if (what == What::sample) {
+    benchmark.options.real_per_class = 10;
+    benchmark.options.tuning = benchmark.options.test = 10 * benchmark.period();
     training = {.steps = 20, .batch = 32};
     seeds = 2;
+    models_of.epochs = 0;
+    cache.folder = "";
   }
+  std::printf("%.*s\n", static_cast<int>(B::name.size()), B::name.data());
+  const auto models = data::construction_models(benchmark, images, models_of, cache);
+  std::vector<std::map<std::string, double>> results(static_cast<Place>(seeds));
   std::vector<ByKind> by_kind(static_cast<Place>(seeds));
-  const auto results = [&] {
-    std::vector<std::map<std::string, double>> r(static_cast<Place>(seeds));
-    const auto study_with = [&](const data::Generator& generator, const data::Generator& embedding) {
-      parallel_tasks(seeds, [&](Index k) {
-        const auto seed = 900 + static_cast<std::uint64_t>(k);
-        const data::Problem problem = data::spurious(images, generator, embedding, seed, options);
-        if (!full || study_alignments) by_kind[static_cast<Place>(k)] = alignments(problem, seed, training);
-        if (!study_alignments) r[static_cast<Place>(k)] = study(problem, seed, training);
-        std::fprintf(stderr, "seed %d done\n", static_cast<int>(seed));
-      });
-    };
-    if (full) {
-      const auto models = data::spurious_models(images, cache);
-      study_with(models.generator, models.embedding);
-    } else {
-      data::GeneratorOptions untrained = data::spurious_model_options(images);
-      untrained.epochs = 0;
-      const auto model = data::train_generator(data::web_images(images), untrained);
-      study_with(model, model);
-    }
-    return r;
-  }();
-  if (!full || study_alignments) report(by_kind);
-  if (study_alignments) return 0;
-  const bool holds = report(results);
-  return full && !holds ? 1 : 0;
+  parallel_tasks(seeds, [&](Index k) {
+    const auto seed = 900 + static_cast<std::uint64_t>(k);
+    const data::Problem problem = data::construct(benchmark, images, models.generator, models.embedding, seed);
+    if (what != What::study) by_kind[static_cast<Place>(k)] = alignments(problem, seed, training);
+    if (what != What::alignments) results[static_cast<Place>(k)] = study(problem, seed, training);
+    std::fprintf(stderr, "seed %d done\n", static_cast<int>(seed));
+  });
+  if (what != What::study) report(by_kind);
+  return what == What::alignments || report(results);
+}
+
+/// Runs the benchmarks of that name, all where it is empty. \throws ValueError for an unknown name
+template <class... Bs>
+bool run_named(const std::string& name, What what) {
+  if (!name.empty() && !((name == Bs::name) || ...))
+    throw ValueError(mts::detail::text("no benchmark '", name, "'; there are", ((" " + std::string(Bs::name)) + ...)));
+  const data::ImageData images = data::fashion_mnist();
+  bool holds = true;
+  ((name.empty() || name == Bs::name ? void(holds = run(Bs{}, what, images) && holds) : void()), ...);
+  return holds;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::string name = argc > 1 ? argv[1] : "", option = argc > 2 ? argv[2] : "";
+  if (argc > 3 || (argc == 3 && option != "--study" && option != "--alignments")) {
+    std::fprintf(stderr, "usage: freeze_benchmark [NAME [--study | --alignments]]\n");
+    return 2;
+  }
+  const What what = option == "--study" ? What::study : option == "--alignments" ? What::alignments : What::sample;
+  const bool holds = run_named<data::Spurious, data::Attribute, data::Texture, data::Domain>(name, what);
+  return what == What::study && !holds ? 1 : 0;
 } catch (const mts::Error& error) {
-  std::fprintf(stderr, "freeze_spurious: %s\n", error.what());
+  std::fprintf(stderr, "freeze_benchmark: %s\n", error.what());
   return 1;
 }
