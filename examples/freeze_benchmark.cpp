@@ -342,7 +342,10 @@ bool run(B benchmark, What what, const data::ImageData& images) {
     const data::Problem problem = data::construct(benchmark, images, models.generator, models.embedding, seed);
     if (what != What::study) by_kind[static_cast<Place>(k)] = alignments(problem, seed, training);
     if (what != What::alignments) results[static_cast<Place>(k)] = study(problem, seed, training);
-    std::fprintf(stderr, "seed %d done\n", static_cast<int>(seed));
+    std::string line = mts::detail::text("seed ", seed, " done");
+    for (const auto& [trained_on, accuracy] : results[static_cast<Place>(k)])
+      line += mts::detail::text("; ", trained_on, ": ", accuracy);
+    std::fprintf(stderr, "%s\n", line.c_str());
   });
   if (what != What::study) report(by_kind);
   return what == What::alignments || report(results);

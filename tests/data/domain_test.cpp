@@ -18,14 +18,14 @@ TEST_CASE("domain has the numbers that were frozen on 2026-11-22") {
   CHECK(o.edits_per_real == 4);
   CHECK(numbers(o.gain) == std::array{.8, 1.2});
   CHECK(numbers(o.unchanged_share) == std::array{0., .3});
-  CHECK(o.content_target == 0.5);
-  CHECK(numbers(o.even) == std::array{.35, .35, .20, .10});
+  CHECK(o.content_target == 1);
+  CHECK(numbers(o.even) == std::array{.35, .40, .15, .10});
   CHECK(numbers(o.odd) == std::array{.30, .25, .35, .10});
   CHECK(numbers(o.good_strength) == std::array{0., .20});
   CHECK(numbers(o.unchanged_strength) == std::array{0., .15});
   CHECK(numbers(o.content_strength) == std::array{.65, 1.});
   CHECK(o.systematic == 0.9);
-  CHECK(std::array{o.validation, o.tuning, o.test} == std::array<Index, 3>{60, 2000, 2000});
+  CHECK(std::array{o.validation, o.tuning, o.test} == std::array<Index, 3>{40, 2000, 2000});
 }
 
 TEST_CASE("domain still draws what it drew when it was frozen") { CHECK(checksum_of(built<Domain>().problem) == 0u); }

@@ -19,8 +19,8 @@ TEST_CASE("texture has the numbers that were frozen on 2026-11-22") {
   CHECK(o.edits_per_real == 4);
   CHECK(o.even_bias == 0.97);
   CHECK(numbers(o.edit_texture) == std::array{.6, 1.});
-  CHECK(numbers(o.even) == std::array{.25, .35, .30, .10});
-  CHECK(numbers(o.odd) == std::array{.15, .25, .50, .10});
+  CHECK(numbers(o.even) == std::array{.25, .40, .25, .10});
+  CHECK(numbers(o.odd) == std::array{.20, .30, .40, .10});
   CHECK(numbers(o.good_strength) == std::array{0., .20});
   CHECK(numbers(o.unchanged_strength) == std::array{0., .15});
   CHECK(numbers(o.content_strength) == std::array{.65, 1.});

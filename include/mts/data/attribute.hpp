@@ -18,8 +18,9 @@ struct AttributeOptions : ConstructionOptions {
       : ConstructionOptions{.classes = {2, 0, 4, 3},
                             .real_per_class = 150,
                             .edits_per_real = 7,
-                            .even = {.good = .30, .unchanged = .35, .content = .25, .destroyed = .10},
-                            .odd = {.good = .20, .unchanged = .25, .content = .45, .destroyed = .10}} {}
+                            .even = {.good = .20, .unchanged = .45, .content = .25, .destroyed = .10},
+                            .odd = {.good = .15, .unchanged = .25, .content = .50, .destroyed = .10},
+                            .validation = 40} {}
 };
 
 /// The benchmark; a `Construction`.

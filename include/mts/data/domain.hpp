@@ -15,15 +15,15 @@ namespace mts::data {
 struct DomainOptions : ConstructionOptions {
   Range gain{.8, 1.2};           ///< of the lines of a sketch
   Range unchanged_share{0, .3};  ///< how far unchanged edits are translated
-  double content_target = 0.5;   ///< P(a content edit is a sketch)
+  double content_target = 1;     ///< P(a content edit is a sketch)
 
   DomainOptions()
       : ConstructionOptions{.classes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
                             .real_per_class = 100,
                             .edits_per_real = 4,
-                            .even = {.good = .35, .unchanged = .35, .content = .20, .destroyed = .10},
+                            .even = {.good = .35, .unchanged = .40, .content = .15, .destroyed = .10},
                             .odd = {.good = .30, .unchanged = .25, .content = .35, .destroyed = .10},
-                            .validation = 60} {}
+                            .validation = 40} {}
 };
 
 /// The benchmark; a `Construction`.

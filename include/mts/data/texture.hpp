@@ -19,8 +19,8 @@ struct TextureOptions : ConstructionOptions {
       : ConstructionOptions{.classes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
                             .real_per_class = 100,
                             .edits_per_real = 4,
-                            .even = {.good = .25, .unchanged = .35, .content = .30, .destroyed = .10},
-                            .odd = {.good = .15, .unchanged = .25, .content = .50, .destroyed = .10},
+                            .even = {.good = .25, .unchanged = .40, .content = .25, .destroyed = .10},
+                            .odd = {.good = .20, .unchanged = .30, .content = .40, .destroyed = .10},
                             .validation = 60} {}
 };
 
