@@ -83,6 +83,8 @@ TEST_CASE("a problem that is not sound is refused with part, sample, expected an
                 "length of an input", "expected 3", "found 4");
   CHECK_REFUSED(ShapeError, check(refused([](Problem& p) { p.pool.embeddings.resize(3, 2); })), "embeddings",
                 "expected 4");
+  CHECK_REFUSED(ShapeError, check(refused([](Problem& p) { p.validation.embeddings.setOnes(2, 3); })),
+                "example: validation", "length of an embedding", "expected 2", "found 3");
   CHECK_REFUSED(ShapeError, check(refused([](Problem& p) { p.pool.kinds.pop_back(); })), "kinds");
   CHECK_REFUSED(ShapeError, check(refused([](Problem& p) { p.pool.groups.pop_back(); })), "groups");
   CHECK_REFUSED(ShapeError, check(refused([](Problem& p) { p.pool.origins.pop_back(); })), "origins");

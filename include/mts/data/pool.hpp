@@ -111,8 +111,8 @@ inline void check(const Pool& pool, int classes, std::string_view where) {
   }
 }
 
-/// Checks all parts of a problem. \throws as above; ShapeError if inputs differ in length, or are no images of the shape they are
-/// said to have
+/// Checks all parts of a problem. \throws as above; ShapeError if inputs or embeddings differ in length, or inputs are no images
+/// of the shape they are said to have
 inline void check(const Problem& problem) {
   check_value(problem.classes >= 2, problem.name, "expected at least 2 classes, found ", problem.classes);
   check(problem.pool, problem.classes, problem.name + ": pool");
@@ -123,6 +123,8 @@ inline void check(const Problem& problem) {
     const std::string where = mts::detail::text(problem.name, ": ", name);
     check(part, problem.classes, where);
     check_size(where, "length of an input", problem.pool.inputs.cols(), part.inputs.cols());
+    if (part.embeddings.cols() != 0)
+      check_size(where, "length of an embedding", problem.pool.embeddings.cols(), part.embeddings.cols());
   };
   check_part(problem.validation, "validation");
   check_part(problem.tuning, "tuning");
