@@ -18,9 +18,9 @@ using namespace mts::data;
 using namespace mts_test;
 using mts::ThreadLimit;
 
-#define EACH_BENCHMARK B, Spurious, Attribute, Texture, Domain
+#define BENCHMARKS Spurious, Attribute, Texture, Domain
 
-TEST_CASE_TEMPLATE("a construction: the parts have their sizes and pass their checks", EACH_BENCHMARK) {
+TEST_CASE_TEMPLATE("a construction: the parts have their sizes and pass their checks", B, BENCHMARKS) {
   const Problem& p = built<B>().problem;
   const ConstructionOptions o = B{}.options;
   const auto classes = static_cast<Index>(o.classes.size());
@@ -42,7 +42,7 @@ TEST_CASE_TEMPLATE("a construction: the parts have their sizes and pass their ch
 }
 
 TEST_CASE_TEMPLATE("a construction: same seed, same bits, whatever the number of threads; another seed, another pool",
-                   EACH_BENCHMARK) {
+                   B, BENCHMARKS) {
   const Problem& p = built<B>().problem;
   for (const int threads : {1, 2, 4}) {
     const ThreadLimit limit(threads);
@@ -55,8 +55,8 @@ TEST_CASE_TEMPLATE("a construction: same seed, same bits, whatever the number of
 }
 
 TEST_CASE_TEMPLATE(
-    "a construction: validation, tuning and test are real, clean, of balanced classes, and share no image",
-    EACH_BENCHMARK) {
+    "a construction: validation, tuning and test are real, clean, of balanced classes, and share no image", B,
+    BENCHMARKS) {
   const Problem& p = built<B>().plain;
   const Index reals = p.classes * B{}.options.real_per_class;
   std::set<Index> training;
@@ -78,8 +78,8 @@ TEST_CASE_TEMPLATE(
 }
 
 TEST_CASE_TEMPLATE(
-    "a construction: real images come first, class by class; kinds in their shares, by the code's parity",
-    EACH_BENCHMARK) {
+    "a construction: real images come first, class by class; kinds in their shares, by the code's parity", B,
+    BENCHMARKS) {
   const Pool& pool = built<B>().problem.pool;
   const ConstructionOptions o = B{}.options;
   const auto reals = static_cast<Index>(o.classes.size()) * o.real_per_class;
@@ -101,7 +101,7 @@ TEST_CASE_TEMPLATE(
 }
 
 TEST_CASE_TEMPLATE("a construction: each edit has its origin's label and what its kind says of reference and strength",
-                   EACH_BENCHMARK) {
+                   B, BENCHMARKS) {
   const Pool& pool = built<B>().plain.pool;
   const ConstructionOptions o = B{}.options;
   const int classes = built<B>().plain.classes;
@@ -152,8 +152,8 @@ TEST_CASE_TEMPLATE("a construction: each edit has its origin's label and what it
   check_strengths(Kind::content, o.content_strength);
 }
 
-TEST_CASE_TEMPLATE("a construction: destroyed edits keep their origin's attribute, and nothing else of it",
-                   EACH_BENCHMARK) {
+TEST_CASE_TEMPLATE("a construction: destroyed edits keep their origin's attribute, and nothing else of it", B,
+                   BENCHMARKS) {
   const Pool& pool = built<B>().problem.pool;
   double difference = 0, count = 0;
   for (Index i = 0; i < pool.size(); ++i) {
@@ -167,8 +167,8 @@ TEST_CASE_TEMPLATE("a construction: destroyed edits keep their origin's attribut
 }
 
 TEST_CASE_TEMPLATE(
-    "a construction: styled web images are the web images in the benchmark's styles, the same at any time",
-    EACH_BENCHMARK) {
+    "a construction: styled web images are the web images in the benchmark's styles, the same at any time", B,
+    BENCHMARKS) {
   const B benchmark = renumbered<B>();
   const ImageData& images = made_up(benchmark.options.classes.size());
   const auto plain = web_images(images), styled = styled_web_images(benchmark, images);
@@ -180,8 +180,8 @@ TEST_CASE_TEMPLATE(
   CHECK(styled_web_images(benchmark, images) == styled);
 }
 
-TEST_CASE_TEMPLATE("a construction: a data set too small, and options outside their domain, are refused in words",
-                   EACH_BENCHMARK) {
+TEST_CASE_TEMPLATE("a construction: a data set too small, and options outside their domain, are refused in words", B,
+                   BENCHMARKS) {
   const std::string name(B::name);
   const auto classes = static_cast<int>(B{}.options.classes.size());
   const auto make = [&](const ImageData& images, auto&& change) {
