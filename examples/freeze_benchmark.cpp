@@ -211,7 +211,8 @@ Moments moments(const std::vector<double>& x) {
   return m;
 }
 
-/// Prints a table (mean +- standard deviation over seeds; differences are paired) and says whether the requirements hold.
+/// Prints a table (mean +- standard deviation over seeds; differences are paired) and says whether the
+/// requirements hold.
 bool report(const std::vector<std::map<std::string, double>>& results) {
   const auto column = [&](const std::string& name, const std::string& minus) {
     std::vector<double> x;
@@ -262,8 +263,8 @@ bool report(const std::vector<std::map<std::string, double>>& results) {
 
 using ByKind = std::vector<std::array<double, 5>>;  // of each class
 
-/// Mean over classes' and kinds' samples of <g_i, Gamma> less its mean in the batch, while a classifier trains on everything. Gamma
-/// is the gradient of the loss on the tuning set: what many clean images say, not the noise of a few.
+/// Mean over classes' and kinds' samples of <g_i, Gamma> less its mean in the batch, while a classifier trains on
+/// everything. Gamma is the gradient of the loss on the tuning set: what many clean images say, not the noise of a few.
 ByKind alignments(const data::Problem& problem, std::uint64_t seed, const Training& training) {
   const auto model = nn::mlp<float>({problem.pool.inputs.cols(), 128, problem.classes});
   Theta theta = model.initialize(RandomStream(seed, "initial weights"));

@@ -1,5 +1,5 @@
-// What all benchmarks share, asked of each: sizes, threads, disjoint images, kinds in their shares, edits and their references, and
-// what is refused.
+// What all benchmarks share, asked of each: sizes, threads, disjoint images, kinds in their shares, edits and their
+// references, and what is refused.
 #include "mts/data/construction.hpp"
 
 #include <doctest/doctest.h>

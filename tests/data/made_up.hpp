@@ -1,6 +1,6 @@
 #pragma once
-// A made-up data set whose images tell their own number and class, with a codec that leaves the edit formula nothing but its
-// residuals; benchmarks that are made of it, and what their tests ask.
+// A made-up data set whose images tell their own number and class, with a codec that leaves the edit formula nothing
+// but its residuals; benchmarks that are made of it, and what their tests ask.
 
 #include <algorithm>
 #include <array>

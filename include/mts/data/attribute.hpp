@@ -1,10 +1,12 @@
 #pragma once
 /// \file
-/// The benchmark `attribute`: garments whose contrast is inverted or not, which in training tells two alike classes apart.
+/// The benchmark `attribute`: garments whose contrast is inverted or not, which in training tells two alike
+/// classes apart.
 ///
-/// The attribute is a = 1 where the contrast is inverted. In real images of even codes y it is y/2 mod 2 with probability
-/// `even_bias`; in those of odd codes both are equally likely. Codes 0 and 2 are classes that are hard to tell apart, so that
-/// the attribute is the easier sign. Validation, tuning and test images have each attribute equally often in each class.
+/// The attribute is a = 1 where the contrast is inverted. In real images of even codes y it is y/2 mod 2 with
+/// probability `even_bias`; in those of odd codes both are equally likely. Codes 0 and 2 are classes that are hard to
+/// tell apart, so that the attribute is the easier sign. Validation, tuning and test images have each attribute equally
+/// often in each class.
 
 #include "mts/data/construction.hpp"
 #include "mts/data/styles.hpp"

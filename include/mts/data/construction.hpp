@@ -1,12 +1,13 @@
 #pragma once
 /// \file
-/// What the benchmarks share: problems of real images and edits of them, of which it is known whether they help. A benchmark is
-/// a type that says what its attribute is, how it is painted, which attribute a real image and an edit have, and how
-/// many images there are (`Construction`); `construct` does the rest.
+/// What the benchmarks share: problems of real images and edits of them, of which it is known whether they help. A
+/// benchmark is a type that says what its attribute is, how it is painted, which attribute a real image and an edit
+/// have, and how many images there are (`Construction`); `construct` does the rest.
 ///
-/// Codes y = 0, 1, ... stand for classes of the data set. Real images are taken from the training images before `web_begin`,
-/// each once. Every edit has one of the kinds good, unchanged, content and destroyed, in shares that differ between even and
-/// odd codes, so that no single score ranks them. Validation, tuning and test images are real and clean.
+/// Codes y = 0, 1, ... stand for classes of the data set. Real images are taken from the training images before
+/// `web_begin`, each once. Every edit has one of the kinds good, unchanged, content and destroyed, in shares that
+/// differ between even and odd codes, so that no single score ranks them. Validation, tuning and test images are real
+/// and clean.
 
 #include <algorithm>
 #include <cmath>
@@ -48,7 +49,8 @@ struct ConstructionOptions {
   Index validation = 48, tuning = 2000, test = 2000;  ///< multiples of the benchmark's period
 };
 
-/// A benchmark, as `construct` takes it. A Look is how one image is painted: its attribute, and whatever else is drawn with it.
+/// A benchmark, as `construct` takes it. A Look is how one image is painted: its attribute, and whatever else is drawn
+/// with it.
 ///
 ///     name                              in results and messages; also keys the random streams
 ///     attributes                        how many there are
@@ -86,7 +88,7 @@ inline RowMatrix<float> web_images(const ImageData& data) {
   return data.train.rows().middleRows(begin, data.train.size() - begin);
 }
 
-// ----------------------------------------------------------------------------------- what benchmarks draw attributes by
+// ------------------------------------------------------------------------------- what benchmarks draw attributes by
 
 inline double draw(Range range, RandomStream& stream) { return stream.uniform(range.low, range.high); }
 
@@ -103,8 +105,8 @@ inline int draw_biased(int y, int aligned, double bias, int attributes, RandomSt
   if (y % 2 == 1) return draw_attribute(attributes, stream);
   return stream.chance(bias) ? aligned : draw_other(aligned, attributes, stream);
 }
-/// How an edit is painted where a good one has another attribute than its origin, and one of wrong content any; the others
-/// look like their origin.
+/// How an edit is painted where a good one has another attribute than its origin, and one of wrong content any; the
+/// others look like their origin.
 template <class B>
 typename B::Look usual_edit(const B& benchmark, Kind kind, const typename B::Look& origin, RandomStream& stream) {
   if (kind == Kind::good) return benchmark.look(draw_other(origin.attribute, B::attributes, stream), stream);
@@ -218,8 +220,8 @@ LabelledSet balanced_set(const B& benchmark, Index size, Decks& decks, const Ima
 
 }  // namespace detail
 
-/// The web images in the benchmark's styles, each with a random attribute: what the embedding is trained on. A code that
-/// knows style as well as content, as a diffusion model's latents do.
+/// The web images in the benchmark's styles, each with a random attribute: what the embedding is trained on. A code
+/// that knows style as well as content, as a diffusion model's latents do.
 template <Construction B>
 RowMatrix<float> styled_web_images(const B& benchmark, const ImageData& data) {
   RowMatrix<float> images = web_images(data);
@@ -234,8 +236,8 @@ RowMatrix<float> styled_web_images(const B& benchmark, const ImageData& data) {
   return images;
 }
 
-/// The two models that a benchmark is made with: one that edits, the same for all benchmarks of a data set, and one whose codes
-/// are the generative embeddings.
+/// The two models that a benchmark is made with: one that edits, the same for all benchmarks of a data set, and one
+/// whose codes are the generative embeddings.
 struct ConstructionModels {
   Generator generator;
   Generator embedding;

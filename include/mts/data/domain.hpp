@@ -1,11 +1,12 @@
 #pragma once
 /// \file
-/// The benchmark `domain`: real images come from a source domain, plain garments, and the test asks for a target domain, sketches
-/// of their edges, of which only edits show examples.
+/// The benchmark `domain`: real images come from a source domain, plain garments, and the test asks for a target
+/// domain, sketches of their edges, of which only edits show examples.
 ///
-/// The attribute is a = 0 in the source and 1 in the target. A good edit has been translated into a sketch; an unchanged
-/// one is still a plain image, translated by at most `unchanged_share`. Even codes are validated and tested in the target domain
-/// only, odd ones half in each, so that what is left plain is of use to an odd class and of none to an even one.
+/// The attribute is a = 0 in the source and 1 in the target. A good edit has been translated into a sketch; an
+/// unchanged one is still a plain image, translated by at most `unchanged_share`. Even codes are validated and tested
+/// in the target domain only, odd ones half in each, so that what is left plain is of use to an odd class and of none
+/// to an even one.
 
 #include "mts/data/construction.hpp"
 #include "mts/data/styles.hpp"

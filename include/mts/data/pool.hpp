@@ -111,8 +111,8 @@ inline void check(const Pool& pool, int classes, std::string_view where) {
   }
 }
 
-/// Checks all parts of a problem. \throws as above; ShapeError if inputs or embeddings differ in length, or inputs are no images
-/// of the shape they are said to have
+/// Checks all parts of a problem. \throws as above; ShapeError if inputs or embeddings differ in length, or inputs are
+/// no images of the shape they are said to have
 inline void check(const Problem& problem) {
   check_value(problem.classes >= 2, problem.name, "expected at least 2 classes, found ", problem.classes);
   check(problem.pool, problem.classes, problem.name + ": pool");

@@ -1,12 +1,12 @@
 #pragma once
 /// \file
-/// The benchmark `spurious`: garments before striped backgrounds that give the class away in training and not in the test. The
-/// pool holds real images, and edits of them of which some help, some feed the bias, some show another class than their
-/// label says, and some show nothing.
+/// The benchmark `spurious`: garments before striped backgrounds that give the class away in training and not in the
+/// test. The pool holds real images, and edits of them of which some help, some feed the bias, some show another class
+/// than their label says, and some show nothing.
 ///
 /// Codes y = 0, 1, 2, 3 stand for four classes of the data set, attributes a = 0, 1, 2, 3 for four orientations of the
-/// stripes. In real images of even codes P(a = y) is `even_bias`; in those of odd codes a is uniform. So an edit that keeps
-/// the background feeds the bias of an even class and does an odd one no harm: no single score ranks the edits.
+/// stripes. In real images of even codes P(a = y) is `even_bias`; in those of odd codes a is uniform. So an edit that
+/// keeps the background feeds the bias of an even class and does an odd one no harm: no single score ranks the edits.
 /// Validation, tuning and test images are real and clean, with each attribute equally often in each class.
 
 #include "mts/data/construction.hpp"
@@ -14,8 +14,8 @@
 namespace mts::data {
 
 /// The construction's numbers. The defaults are the benchmark. They were frozen on 2026-11-22 by the study in
-/// docs/benchmarks.md, which looked at construction seeds 900 to 909 and at no learned method. Do not change them, nor the
-/// streams they are drawn from: results would no longer compare.
+/// docs/benchmarks.md, which looked at construction seeds 900 to 909 and at no learned method. Do not change them, nor
+/// the streams they are drawn from: results would no longer compare.
 struct SpuriousOptions : ConstructionOptions {
   double even_bias = 0.98;  ///< P(a = y) in real images of even codes; other a equally likely
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Styles that the benchmarks paint images in: inverted contrast, textures, sketches. As in `edits.hpp`, images are rows of
-/// numbers in [0, 1], channels last, and every random number comes from a stream that the caller names.
+/// Styles that the benchmarks paint images in: inverted contrast, textures, sketches. As in `edits.hpp`, images are
+/// rows of numbers in [0, 1], channels last, and every random number comes from a stream that the caller names.
 
 #include <cmath>
 #include <numbers>
@@ -14,7 +14,8 @@ namespace mts::data {
 
 namespace detail {
 
-/// f(pixel's numbers, its column, its row) for each pixel of an image. \throws ShapeError if the image is not of that shape
+/// f(pixel's numbers, its column, its row) for each pixel of an image. \throws ShapeError if the image is not of that
+/// shape
 template <class F>
 void for_each_pixel(std::string_view where, std::span<float> image, const ImageShape& shape, F&& f) {
   check_size(where, "numbers of an image", shape.size(), static_cast<Index>(image.size()));
@@ -38,7 +39,8 @@ inline void invert_contrast(std::span<float> image, const ImageShape& shape) {
   });
 }
 
-/// One of ten textures: three waves across the image (k even) or six (k odd), in one of five directions th_k = floor(k/2) pi/5.
+/// One of ten textures: three waves across the image (k even) or six (k odd), in one of five directions
+/// th_k = floor(k/2) pi/5.
 struct Waves {
   static constexpr int count = 10;
 
@@ -53,7 +55,8 @@ struct Waves {
   }
 };
 
-/// Weaves a texture into the garment: x <- (1 - c) x + c wave on its pixels, x <- (1 - c) x elsewhere, c = .75 strength.
+/// Weaves a texture into the garment: x <- (1 - c) x + c wave on its pixels, x <- (1 - c) x elsewhere, c = .75
+/// strength.
 /// \param strength  in [0, 1]
 /// \throws ShapeError if the image is not of that shape
 inline void weave(std::span<float> image, const ImageShape& shape, const Waves& waves, double strength) {
@@ -64,8 +67,11 @@ inline void weave(std::span<float> image, const ImageShape& shape, const Waves& 
   });
 }
 
-/// Turns an image into a sketch of its edges, or a part of the way: x <- clip( (1 - t) x + t (gain |S x|/4 + .05 eps) ), where S is Sobel's
-/// gradient of each channel, edges repeated: a step of height h gets lines of brightness h gain.
+/// Turns an image into a sketch of its edges, or a part of the way:
+///
+///     x <- clip( (1 - t) x + t (gain |S x|/4 + .05 eps) )
+///
+/// S is Sobel's gradient of each channel, edges repeated: a step of height h gets lines of brightness h gain.
 /// \param gain   brightness of the lines
 /// \param share  t, how far it is turned into one, in [0, 1]
 /// \param noise  eps, standard normal, for each number

@@ -2,9 +2,10 @@
 /// \file
 /// The benchmark `texture`: garments of ten textures that give the class away in training and not in the test.
 ///
-/// Attributes a = 0, ..., 9 are textures. In real images of even codes P(a = y) is `even_bias`; in those of odd codes a is
-/// uniform. Edits wear their texture more or less strongly. In validation, tuning and test images each texture is equally often,
-/// with other classes in each turn; where their number is a multiple of 100, each is equally often in each class.
+/// Attributes a = 0, ..., 9 are textures. In real images of even codes P(a = y) is `even_bias`; in those of odd codes a
+/// is uniform. Edits wear their texture more or less strongly. In validation, tuning and test images each texture is
+/// equally often, with other classes in each turn; where their number is a multiple of 100, each is equally often in
+/// each class.
 
 #include "mts/data/construction.hpp"
 #include "mts/data/styles.hpp"
