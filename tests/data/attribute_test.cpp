@@ -18,12 +18,12 @@ TEST_CASE("attribute has the numbers of docs/benchmarks.md") {
   CHECK(o.edits_per_real == 7);
   CHECK(o.even_bias == 1);
   CHECK(numbers(o.even) == std::array{.20, .45, .25, .10});
-  CHECK(numbers(o.odd) == std::array{.15, .25, .50, .10});
+  CHECK(numbers(o.odd) == std::array{.15, .20, .55, .10});
   CHECK(numbers(o.good_strength) == std::array{0., .20});
   CHECK(numbers(o.unchanged_strength) == std::array{0., .15});
   CHECK(numbers(o.content_strength) == std::array{.65, 1.});
   CHECK(o.systematic == 0.9);
-  CHECK(std::array{o.validation, o.tuning, o.test} == std::array<Index, 3>{40, 2000, 2000});
+  CHECK(std::array{o.validation, o.tuning, o.test} == std::array<Index, 3>{48, 2000, 2000});
 }
 
 TEST_CASE("attribute: in clean sets each attribute is equally often in each class") {

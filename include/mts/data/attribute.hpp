@@ -23,8 +23,7 @@ struct AttributeOptions : ConstructionOptions {
                             .real_per_class = 150,
                             .edits_per_real = 7,
                             .even = {.good = .20, .unchanged = .45, .content = .25, .destroyed = .10},
-                            .odd = {.good = .15, .unchanged = .25, .content = .50, .destroyed = .10},
-                            .validation = 40} {}
+                            .odd = {.good = .15, .unchanged = .20, .content = .55, .destroyed = .10}} {}
 };
 
 /// The benchmark; a `Construction`.
