@@ -44,6 +44,11 @@ class MedianDistanceRank : public detail::PoolFeature {
         for (Index r = begin; r < end; ++r)
           d[static_cast<std::size_t>(r)] = distance(e, all[static_cast<std::size_t>(r)], mean);
       });
+      for (std::size_t r = 0; r < all.size(); ++r)
+        if (!std::isfinite(d[r]))
+          throw NumericalError(mts::detail::text(name(), ": fit: distance of sample ", all[r],
+                                                 " from the mean of class ", label,
+                                                 ": expected a finite number, found ", d[r]));
       sorted = d;
       const auto middle = sorted.begin() + (n - 1) / 2;
       std::nth_element(sorted.begin(), middle, sorted.end());
