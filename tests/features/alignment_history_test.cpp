@@ -104,7 +104,7 @@ TEST_CASE("alignments: what is refused leaves no trace") {
                 "observe: alignment of sample 1 (id 2)", "nan");
   CHECK(looked_up(h, {0, 1, 2}).isZero(0));
   CHECK_REFUSED(mts::ValueError, looked_up(h, {3}), "alignment_history", "id of sample 0", "found 3");
-  CHECK_REFUSED(mts::ValueError, AlignmentHistory(0), "pool_size must be at least 1");
+  CHECK_REFUSED(mts::ValueError, AlignmentHistory(0), "the pool must have at least 1 sample, found 0");
   CHECK_REFUSED(mts::ValueError, AlignmentHistory(1, {.rate = 1}), "rate must be in [0, 1), found 1");
   CHECK_REFUSED(mts::ValueError, AlignmentHistory(1, {.rate = -0.1}), "rate must be in [0, 1)");
   CHECK_REFUSED(mts::ValueError, AlignmentHistory(1, {.prior_count = -1}), "prior_count");

@@ -1,4 +1,5 @@
-// Cosines to the validation means of one's own class and the nearest other: by hand, against loops and plain Python, and at the edges.
+// Cosines to the validation means of one's own class and the nearest other: by hand, against loops and plain Python,
+// and at the edges.
 #include "mts/features/class_validation_cosines.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,5 @@
-// The gradient norm as a feature: what the record says, looked up by id, composed, and refused while it is not complete.
+// The gradient norm as a feature: what the record says, looked up by id, composed, and refused while it is not
+// complete.
 #include "mts/features/gradient_norm.hpp"
 
 #include <doctest/doctest.h>

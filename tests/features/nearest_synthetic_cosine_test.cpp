@@ -1,4 +1,5 @@
-// The cosines to the nearest synthetic samples of the class: by hand, against plain Python and the real twin, and at the edges.
+// The cosines to the nearest synthetic samples of the class: by hand, against plain Python and the real twin, and at
+// the edges.
 #include "mts/features/nearest_synthetic_cosine.hpp"
 
 #include <doctest/doctest.h>

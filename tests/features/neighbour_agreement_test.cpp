@@ -1,4 +1,5 @@
-// Agreement with the nearest neighbours of the whole pool: by hand, against plain loops and plain Python, ties, and at the edges.
+// Agreement with the nearest neighbours of the whole pool: by hand, against plain loops and plain Python, ties, and
+// at the edges.
 #include "mts/features/neighbour_agreement.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,5 @@
-// The margin between real samples of one's own class and of others: by hand, against plain loops and plain Python, and at the edges.
+// The margin between real samples of one's own class and of others: by hand, against plain loops and plain Python,
+// and at the edges.
 #include "mts/features/real_margin.hpp"
 
 #include <doctest/doctest.h>

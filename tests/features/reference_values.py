@@ -8,6 +8,7 @@ that float and double hold them exactly. The standard library is enough.
 """
 import math
 import random
+import textwrap
 
 N, M, E, C, K = 17, 7, 4, 3, 3
 rng = random.Random(20)
@@ -137,7 +138,9 @@ def alignment_statistics(values, rate, prior_count):
 def cpp(name, values):
     flat = [x for row in values for x in (row if isinstance(row, list) else [row])]
     kind = "int" if all(isinstance(x, int) for x in flat) else "double"
-    print(f"inline const std::vector<{kind}> {name} = {{{', '.join(repr(x) for x in flat)}}};")
+    print(f"inline const std::vector<{kind}> {name} = {{")
+    print(textwrap.fill(", ".join(repr(x) for x in flat), 120, initial_indent="    ", subsequent_indent="    ",
+                        break_on_hyphens=False) + "};")
 
 
 print("#pragma once")

@@ -93,7 +93,7 @@ RowMatrix<double> extracted(const E& e, const Context& context, Index n) {
   return rows;
 }
 
-/// Classes and groups drawn at random; the first samples make sure that every class has two real and two synthetic ones.
+/// Classes and groups drawn at random; the first samples make sure that each class has two real and two synthetic.
 inline Samples random_pool(Index n, int classes, std::uint64_t seed) {
   mts::RandomStream random(seed, "pool");
   Samples pool;
@@ -159,8 +159,8 @@ RowMatrix<double> looked_up(const E& e, std::vector<Index> ids) {
   return extracted(e, context_of(train, mts::NoValidation{}, samples, none), n);
 }
 
-/// A pool of ten in two dimensions, to be computed by hand. Class 0 real: (2,0) (0,4) (0,0); class 0 synthetic: (3,3) (-5,0);
-/// class 1 real: (0,1) (0,2); class 1 synthetic: (3,4) (4,3) (0,-1).
+/// A pool of ten in two dimensions, to be computed by hand. Class 0 real: (2,0) (0,4) (0,0); class 0 synthetic: (3,3)
+/// (-5,0); class 1 real: (0,1) (0,2); class 1 synthetic: (3,4) (4,3) (0,-1).
 struct ToyPool {
   RowMatrix<double> e{10, 2};
   Samples samples{{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {0, 0, 0, 0, 0, 1, 1, 1, 1, 1}, {0, 0, 0, 1, 1, 0, 0, 1, 1, 1}};

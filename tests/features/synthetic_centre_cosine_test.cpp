@@ -1,4 +1,5 @@
-// The cosine to the class's synthetic centre: by hand, against plain Python, as the real twin with groups exchanged, and at the edges.
+// The cosine to the class's synthetic centre: by hand, against plain Python, as the real twin with groups exchanged,
+// and at the edges.
 #include "mts/features/synthetic_centre_cosine.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,5 @@
-// What a run shows of each sample: scores against one sample's whole gradient and against plain Python, flips by hand, errors.
+// What a run shows of each sample: scores against one sample's whole gradient and against plain Python, flips by
+// hand, errors.
 #include "mts/features/training_dynamics.hpp"
 
 #include <doctest/doctest.h>

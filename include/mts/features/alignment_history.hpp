@@ -17,37 +17,41 @@ enum class AlignmentStatistic {
 };
 
 struct AlignmentHistoryOptions {
-  /// Weight of the newest alignment, at the least: 0 for a mean of all of them, all counting the same; a > 0 for an exponential one once
-  /// 1/a have come, that forgets what theta has left behind.
+  /// Weight of the newest alignment, at the least: 0 for a mean of all of them, all counting the same; a > 0 for an
+  /// exponential one once 1/a have come, that forgets what theta has left behind.
   double rate = 0;
-  /// k: how many alignments a sample must have for its mean to count half. The best k is the variance of one alignment over
-  /// that of the true means.
+  /// k: how many alignments a sample must have for its mean to count half. The best k is the variance of one alignment
+  /// over that of the true means.
   double prior_count = 10;
   std::vector<AlignmentStatistic> columns = {AlignmentStatistic::shrunk_mean, AlignmentStatistic::standard_error};
 };
 
-/// Columns "alignment_mean", "alignment_standard_error", "alignment_shrunk_mean", "alignment_count", those of the options in their order: of
-/// the alignments a_i = eta <g_i, Gamma> of each pool sample that were given to `observe` up to now.
+/// Columns "alignment_mean", "alignment_standard_error", "alignment_shrunk_mean", "alignment_count", those of the
+/// options in their order: of the alignments a_i = eta <g_i, Gamma> of each pool sample that were given to `observe` up
+/// to now.
 ///
 ///     AlignmentHistory history(pool_size);
-///     MtsStep step(..., compose(Loss{}, BatchZScore{history}), ...);   // the step's copy and `history` share one record
+///     MtsStep step(..., compose(Loss{}, BatchZScore{history}), ...);   // the step's copy shares the record
 ///     for (...) {
 ///       const auto& report = step(...);
 ///       history.observe(samples.ids, alignments);
 ///     }
 ///
-/// The j-th alignment of a sample enters its mean m and variance v with the weight w = max(rate, 1/j): d = a - m, m += w d,
-/// v = (1 - w)(v + w d^2). So the first is the mean itself, nothing is biased towards the start, and with W the sum of the squared
-/// weights of all alignments so far (1/n for a mean of n), the standard error is sqrt(v W/(1 - W)) and n = 1/W in the shrunk mean. A
-/// sample that was never observed has 0 in all columns; one that was once has the standard error 0, for want of a second.
+/// The j-th alignment of a sample enters its mean m and variance v with the weight w = max(rate, 1/j): d = a - m, m +=
+/// w d, v = (1 - w)(v + w d^2). So the first is the mean itself, nothing is biased towards the start, and with W the
+/// sum of the squared weights of all alignments so far (1/n for a mean of n), the standard error is sqrt(v W/(1 - W))
+/// and n = 1/W in the shrunk mean. A sample that was never observed has 0 in all columns; one that was once has the
+/// standard error 0, for want of a second.
 ///
-/// A feature with a memory: what it says at a step depends on the steps before. One sample may come several times in a batch. Cost:
-/// 4 numbers a pool sample; a step, a pass over N. Allocates nothing. The same bits for any number of threads. Copies share the
-/// record; `extract` is thread-safe while nobody observes.
-/// Source: not of the paper. Shrinkage: Morris, JASA 1983 (parametric empirical Bayes), with the prior's mean 0 and its k given.
+/// A feature with a memory: what it says at a step depends on the steps before. One sample may come several times in a
+/// batch. Cost: 4 numbers a pool sample; a step, a pass over N. Allocates nothing. The same bits for any number of
+/// threads. Copies share the record; `extract` is thread-safe while nobody observes.
+/// Source: not of the paper. Shrinkage: Morris, JASA 1983 (parametric empirical Bayes), with the prior's mean 0 and its
+/// k given.
 class AlignmentHistory {
  public:
-  /// \throws ValueError if pool_size < 1, rate is outside [0, 1), prior_count is negative or not finite, or there are no columns
+  /// \throws ValueError if pool_size < 1, rate is outside [0, 1), prior_count is negative or not finite, or there are
+  ///   no columns
   explicit AlignmentHistory(Index pool_size, AlignmentHistoryOptions options = {}) : options_(std::move(options)) {
     check_value(pool_size >= 1, name_, "the pool must have at least 1 sample, found ", pool_size);
     check_value(options_.rate >= 0 && options_.rate < 1, name_, "rate must be in [0, 1), found ", options_.rate);

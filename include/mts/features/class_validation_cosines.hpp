@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// `ClassValidationCosines`: how well a sample points the way of its class's average validation sample, and of another's.
+/// `ClassValidationCosines`: how well a sample points the way of its class's average validation sample, and of
+/// another's.
 
 #include <limits>
 
@@ -9,16 +10,16 @@
 
 namespace mts::features {
 
-/// Columns "own_class_validation_cosine", cos(h_i, mean_v h_v) over those v of the validation batch that have the class c_i, and
-/// "other_class_validation_cosine", the largest cos(h_i, mean_v h_v) to another class's mean. Means are of unnormalised
-/// penultimate activations h at theta; lengths count as at least 1e-6, so a zero vector has cosine 0. Where the validation batch
-/// has no sample of the class, or none of another, that column is 0.
+/// Columns "own_class_validation_cosine", cos(h_i, mean_v h_v) over those v of the validation batch that have the class
+/// c_i, and "other_class_validation_cosine", the largest cos(h_i, mean_v h_v) to another class's mean. Means are of
+/// unnormalised penultimate activations h at theta; lengths count as at least 1e-6, so a zero vector has cosine 0.
+/// Where the validation batch has no sample of the class, or none of another, that column is 0.
 ///
-/// Means and the first column are in double, the products of the second in the model's scalar. Cost a step: a pass over (N + M) x E
-/// and a product N x E x C (C classes in the validation batch); allocates nothing once sizes repeat (scratch slots 8 to 11).
-/// The same bits for any number of threads. Thread-safe.
-/// \throws ShapeError (no labels of either batch, empty validation batch, widths that differ), NumericalError (an embedding that is
-///   not finite)
+/// Means and the first column are in double, the products of the second in the model's scalar. Cost a step: a pass over
+/// (N + M) x E and a product N x E x C (C classes in the validation batch); allocates nothing once sizes repeat
+/// (scratch slots 8 to 11). The same bits for any number of threads. Thread-safe.
+/// \throws ShapeError (no labels of either batch, empty validation batch, widths that differ), NumericalError (an
+///   embedding that is not finite)
 /// Source: not of the paper, whose CLS_center_cos (`ValidationCentreCosine`) has one centre for all classes.
 class ClassValidationCosines {
  public:

@@ -13,12 +13,13 @@ enum class Deviation {
   population  ///< over n
 };
 
-/// The columns of an offline extractor, all entries x of its pool table (real and synthetic, all columns) by one scalar mean m
-/// and one standard deviation s, unbiased unless said otherwise, taken at fit:  (x - m) / s.  Columns "dataset_z(...)". Where the
-/// table is constant (s below 1e-12 of its largest magnitude, or a single entry), all values are 0. Cost: fit, two passes over the table; a step,
-/// one over N x D. The same bits for any number of threads. Const calls are thread-safe.
-/// Source: MTS reference implementation, the z-score of the SD_* features; with Deviation::population that of the pre_* ones, but
-/// for the 1e-8 that is there added to s and would make a feature depend on its unit.
+/// The columns of an offline extractor, all entries x of its pool table (real and synthetic, all columns) by one scalar
+/// mean m and one standard deviation s, unbiased unless said otherwise, taken at fit:  (x - m) / s.  Columns
+/// "dataset_z(...)". Where the table is constant (s below 1e-12 of its largest magnitude, or a single entry), all
+/// values are 0. Cost: fit, two passes over the table; a step, one over N x D. The same bits for any number of threads.
+/// Const calls are thread-safe.
+/// Source: MTS reference implementation, the z-score of the SD_* features; with Deviation::population that of the pre_*
+/// ones, but for the 1e-8 that is there added to s and would make a feature depend on its unit.
 template <class E>
 class DatasetZScore {
   static_assert(

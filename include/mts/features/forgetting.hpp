@@ -16,11 +16,12 @@ enum class NeverLearned {
 /// Column "forgetting": how often the sample's prediction went from right at one visit to wrong at the next
 /// (`TrainingDynamics::observe`). Offline: made of a record, then a look-up by id.
 ///
-/// Cost: fit, a pass over the pool; the record, a pass over N x C a step of that run; a step, a look-up. Const calls are thread-safe.
+/// Cost: fit, a pass over the pool; the record, a pass over N x C a step of that run; a step, a look-up. Const calls
+/// are thread-safe.
 /// Errors: a pool of which a sample was never visited is refused at fit.
-/// Source: Toneva et al., ICLR 2019, for whom a sample that was never learned was forgotten infinitely often: `most` is the finite
-/// number that keeps it above all others. MTS reference implementation, pre_forgetting, gives it 0 (`zero`), so that the hardest
-/// samples look like the easiest.
+/// Source: Toneva et al., ICLR 2019, for whom a sample that was never learned was forgotten infinitely often: `most` is
+/// the finite number that keeps it above all others. MTS reference implementation, pre_forgetting, gives it 0 (`zero`),
+/// so that the hardest samples look like the easiest.
 class Forgetting : public detail::PoolFeature {
  public:
   explicit Forgetting(NeverLearned never_learned = NeverLearned::most)

@@ -8,12 +8,13 @@
 
 namespace mts::features {
 
-/// Column "loss_quantile", in [0, 1]: the rank of l_i(theta) among the losses of the batch, ascending from 0, over N - 1. Equal
-/// losses share the mean of their ranks; a batch of one has 0. So it is free of the loss's scale, which falls as training goes on,
-/// and of its outliers; as with `BatchZScore`, a sample's value depends on its batch mates. Any model will do.
+/// Column "loss_quantile", in [0, 1]: the rank of l_i(theta) among the losses of the batch, ascending from 0, over N -
+/// 1. Equal losses share the mean of their ranks; a batch of one has 0. So it is free of the loss's scale, which falls
+/// as training goes on, and of its outliers; as with `BatchZScore`, a sample's value depends on its batch mates. Any
+/// model will do.
 ///
-/// Cost: a sort of N numbers a step; allocates nothing once sizes repeat (scratch slots 12 and 13). The same bits for any
-/// number of threads. Thread-safe.
+/// Cost: a sort of N numbers a step; allocates nothing once sizes repeat (scratch slots 12 and 13). The same bits for
+/// any number of threads. Thread-safe.
 /// \throws NumericalError that names a sample whose loss is not finite
 /// Source: not of the paper; its input is that of MW-Net (Shu et al., NeurIPS 2019).
 class LossQuantile {

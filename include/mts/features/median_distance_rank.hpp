@@ -8,14 +8,14 @@
 
 namespace mts::features {
 
-/// Column "median_distance_rank", in [0, 1]: with d_i = |e_i - mean of its class's e| (real and synthetic samples, unnormalised
-/// embeddings) and m the lower median of d in the class, the rank of |d_i - m| in the class, ascending from 0, over n_c - 1.
-/// 0 is the sample at the median, 1 the one whose distance is the most unusual, be it near or far. Equal values share the mean
-/// of their ranks (so a class of equal samples has 1/2); a class of one sample has 0. Groups are not looked at. Offline: `fit`
-/// once on the pool, then a look-up by id.
+/// Column "median_distance_rank", in [0, 1]: with d_i = |e_i - mean of its class's e| (real and synthetic samples,
+/// unnormalised embeddings) and m the lower median of d in the class, the rank of |d_i - m| in the class, ascending
+/// from 0, over n_c - 1. 0 is the sample at the median, 1 the one whose distance is the most unusual, be it near or
+/// far. Equal values (to 1e-12 of the largest distance) share the mean of their ranks, so two samples of a class have
+/// 1/2 each; one alone has 0. Groups are not looked at. Offline: `fit` once on the pool, then a look-up by id.
 ///
-/// In double. Cost: fit, two passes over pool x E, in parallel, and a sort; a step, a look-up. The same bits for any number of
-/// threads. Const calls are thread-safe.
+/// In double. Cost: fit, two passes over pool x E, in parallel, and a sort; a step, a look-up. The same bits for any
+/// number of threads. Const calls are thread-safe.
 /// Source: MTS reference implementation, SD_distance_median; there equal values are ranked in the order of a sort.
 class MedianDistanceRank : public detail::PoolFeature {
  public:
@@ -52,8 +52,9 @@ class MedianDistanceRank : public detail::PoolFeature {
       sorted = d;
       const auto middle = sorted.begin() + (n - 1) / 2;
       std::nth_element(sorted.begin(), middle, sorted.end());
+      const double largest = *std::max_element(d.begin(), d.end());
       for (double& x : d) x = std::abs(x - *middle);
-      detail::fractional_ranks(n, d.data(), order.data(), d.data());
+      detail::fractional_ranks(n, d.data(), order.data(), d.data(), 1e-12 * largest);
       for (std::size_t r = 0; r < all.size(); ++r) out(all[r], 0) = d[r];
     }
     assign(std::move(out));

@@ -9,18 +9,20 @@
 
 namespace mts::features {
 
-/// Column "neighbour_agreement", in [0, 1]: of the k samples j != i of the whole pool (real and synthetic, of all classes) with
-/// the largest cos(e_i, e_j), the share that has the class c_i, each counting by its cosine:
+/// Column "neighbour_agreement", in [0, 1]: of the k samples j != i of the whole pool (real and synthetic, of all
+/// classes) with the largest cos(e_i, e_j), the share that has the class c_i, each counting by its cosine:
 ///     sum_j [c_j = c_i] w_j,   w_j = max(cos_j, 0) / sum_k max(cos_k, 0).
-/// Where no neighbour's cosine is positive (a zero vector, say), each counts the same. Of equally near samples the one with
-/// the lower place in the pool comes first. A pool of fewer than k + 1 samples has as many neighbours as there are; one
-/// sample alone has the value 0. Groups are not looked at. Offline: `fit` once on the pool, then a look-up by id.
+/// Where no neighbour's cosine is positive (a zero vector, say), each counts the same. Of equally near samples the one
+/// with the lower place in the pool comes first. A pool of fewer than k + 1 samples has as many neighbours as there
+/// are; one sample alone has the value 0. Groups are not looked at. Offline: `fit` once on the pool, then a look-up by
+/// id.
 ///
 /// Cost: fit, a product n x n x E in tiles and in parallel, never a matrix of all cosines (n = 50 000, E = 784: 2 10^12
-/// multiplications); memory, n k neighbours; a step, a look-up. Products are in the embeddings' scalar. The same bits for any
-/// number of threads. Const calls are thread-safe.
-/// Source: MTS reference implementation, SD_weighted_knn_acc with k = 5. There signed cosines are the weights, which may then
-/// be negative or lie above 1; where all are positive, the two differ by the 1e-8 that is there added to the sum.
+/// multiplications); memory, n k neighbours; a step, a look-up. Products are in the embeddings' scalar. The same bits
+/// for any number of threads. Const calls are thread-safe.
+/// Source: MTS reference implementation, SD_weighted_knn_acc with k = 5. There signed cosines are the weights, which
+/// may then be negative or lie above 1; where all are positive, the two differ by the 1e-8 that is there added to the
+/// sum.
 class NeighbourAgreement : public detail::PoolFeature {
  public:
   /// \throws ValueError if k < 1

@@ -34,10 +34,10 @@ struct PaperFeatureOptions {
   NeverLearned never_learned = NeverLearned::most;  ///< zero: as the reference implementation
 };
 
-/// A composition of 13 features; with the default options 17 continuous columns, and class and group, which a weight net embeds (as 4 and 1
-/// numbers in `MlpWeightNet`: 22 inputs). Online ones are normalised by batch, offline ones by the pool: those of position by
-/// its unbiased deviation, those of a run by the population's. To be fitted on embeddings and on a `TrainingDynamics`; errors
-/// at the first extraction say what was not.
+/// A composition of 13 features; with the default options 17 continuous columns, and class and group, which a weight
+/// net embeds (as 4 and 1 numbers in `MlpWeightNet`: 22 inputs). Online ones are normalised by batch, offline ones by
+/// the pool: those of position by its unbiased deviation, those of a run by the population's. To be fitted on
+/// embeddings and on a `TrainingDynamics`; errors at the first extraction say what was not.
 /// Source: MTS reference implementation, whose dimensions are literals; for where values differ, see the features.
 /// \throws ValueError for an option out of range
 inline auto paper_features(const PaperFeatureOptions& options) {

@@ -8,14 +8,16 @@
 
 namespace mts::features {
 
-/// Column "real_margin", in [-2, 2]: the mean of the k largest cos(e_i, e_j) over the real samples j != i (group 0) of class c_i,
-/// less the mean of the k largest over the real samples of all other classes. Below 0, the sample looks like another class. Where
-/// there are fewer than k, the mean is of those there are; a zero vector has cosine 0. Offline: `fit` once on the pool, then
-/// a look-up by id.
+/// Column "real_margin", in [-2, 2]: the mean of the k largest cos(e_i, e_j) over the real samples j != i (group 0) of
+/// class c_i, less the mean of the k largest over the real samples of all other classes. Below 0, the sample looks like
+/// another class. Where there are fewer than k, the mean is of those there are; a zero vector has cosine 0. Offline:
+/// `fit` once on the pool, then a look-up by id.
 ///
-/// Cost: fit, a product n x r x E (n samples, r real) in tiles and in parallel, with a copy of the real samples' embeddings; a
-/// step, a look-up. Products are in the embeddings' scalar. The same bits for any number of threads. Const calls are thread-safe.
-/// Source: not of the paper; the hypothesis margin of nearest-neighbour classifiers (Crammer et al., NIPS 2002), by cosines.
+/// Cost: fit, a product n x r x E (n samples, r real) in tiles and in parallel, with a copy of the real samples'
+/// embeddings; a step, a look-up. Products are in the embeddings' scalar. The same bits for any number of threads.
+/// Const calls are thread-safe.
+/// Source: not of the paper; the hypothesis margin of nearest-neighbour classifiers (Crammer et al., NIPS 2002), by
+/// cosines.
 class RealMargin : public detail::PoolFeature {
  public:
   /// \throws ValueError if k < 1
@@ -25,7 +27,8 @@ class RealMargin : public detail::PoolFeature {
 
   /// \param embeddings  pool size x E, row i of the pool's sample i; any Eigen matrix or view
   /// \param pool        labels and groups of the pool; its ids, if given, must be 0, 1, ...
-  /// \throws ShapeError, NumericalError; ValueError if a sample has no real sample of its class but itself, or of no other class
+  /// \throws ShapeError, NumericalError; ValueError if a sample has no real sample of its class but itself, or of no
+  ///   other class
   template <class Derived>
   void fit(const Eigen::MatrixBase<Derived>& embeddings, const Samples& pool) {
     using S = typename Derived::Scalar;

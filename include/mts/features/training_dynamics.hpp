@@ -1,15 +1,15 @@
 #pragma once
 /// \file
-/// `TrainingDynamics`: what a run without selection shows of each sample of a pool: how long its gradient is, how wrong its
-/// prediction, how often it is forgotten. `GradientNorm`, `ErrorNorm` and `Forgetting` make features of it.
+/// `TrainingDynamics`: what a run without selection shows of each sample of a pool: how long its gradient is, how wrong
+/// its prediction, how often it is forgotten. `GradientNorm`, `ErrorNorm` and `Forgetting` make features of it.
 ///
 ///     TrainingDynamics dynamics(pool_size);
-///     for (...) {                                                             // any training loop, one seed or several
-///       dynamics.observe(samples.ids, lin.logits(), samples.labels);          // each batch as it is trained on: forgetting
+///     for (...) {                                                       // any training loop, one seed or several
+///       dynamics.observe(samples.ids, lin.logits(), samples.labels);    // a batch as it is trained on: forgetting
 ///       ...
 ///     }
 ///     dynamics.score_pool(model, theta, 256, [&](std::span<const Index> ids, auto& batch, auto& samples) {
-///       data::gather(pool, ids, batch, samples);                              // at theta: gradient and error norms
+///       data::gather(pool, ids, batch, samples);                        // at theta: gradient and error norms
 ///     });
 ///     auto features = compose(DatasetZScore{GradientNorm{dynamics}}, DatasetZScore{Forgetting{dynamics}});
 
@@ -19,8 +19,9 @@
 
 namespace mts::features {
 
-/// Three records, one entry for each sample of a pool. Memory: 7 numbers a sample. What is made of them does not depend on the
-/// number of threads; sums do on the order of the calls, by round-off. Const calls are thread-safe, others are not.
+/// Three records, one entry for each sample of a pool. Memory: 7 numbers a sample. What is made of them does not depend
+/// on the number of threads; sums do on the order of the calls, by round-off. Const calls are thread-safe, others are
+/// not.
 class TrainingDynamics {
  public:
   /// \throws ValueError if pool_size < 1
@@ -28,9 +29,9 @@ class TrainingDynamics {
 
   Index size() const { return static_cast<Index>(samples_.size()); }
 
-  /// A visit: the predictions of a batch as it is trained on, before the parameters move. A sample is forgotten when it was
-  /// predicted right at its last visit and is wrong now (the largest logit counts, the first of equal ones). A sample that
-  /// comes twice is visited twice. Cost: a pass over N x C.
+  /// A visit: the predictions of a batch as it is trained on, before the parameters move. A sample is forgotten when it
+  /// was predicted right at its last visit and is wrong now (the largest logit counts, the first of equal ones). A
+  /// sample that comes twice is visited twice. Cost: a pass over N x C.
   /// \param ids  N places in the pool    \param logits  N x C, any Eigen expression    \param labels  N
   /// \throws ShapeError, ValueError, NumericalError that name the first bad sample; then nothing has been recorded
   template <class Derived>
@@ -46,12 +47,12 @@ class TrainingDynamics {
     }
   }
 
-  /// The scores of a batch at theta, added to what was scored before: the features are means over all calls, so that scores may be
-  /// taken at several times and of several seeds (Paul et al. ask for early ones, of ten seeds).
+  /// The scores of a batch at theta, added to what was scored before: the features are means over all calls, so that
+  /// scores may be taken at several times and of several seeds (Paul et al. ask for early ones, of ten seeds).
   ///   gradient norm  |grad_theta l_i|, of all parameters, the unweighted loss: where the model's linearisation has
   ///                  `per_sample_squared_norm` (PN1); else there is none, and the model is not differentiated
-  ///   error norm     |softmax(z_i) - onehot(c_i)|, in double: where the linearisation (the forward, if there is no gradient norm)
-  ///                  shows logits (CF1)
+  ///   error norm     |softmax(z_i) - onehot(c_i)|, in double: where the linearisation (the forward, if there is no
+  ///                  gradient norm) shows logits (CF1)
   /// Cost: a forward and a back-propagation to the activations (a forward alone without gradient norms).
   /// \param samples  ids and labels of the batch
   /// \throws ShapeError, ValueError, NumericalError that name the first bad sample; then nothing has been recorded

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// `ValidationMargin`: how much nearer the validation samples of its own class are to a sample than those of other classes, in a
-/// generative embedding.
+/// `ValidationMargin`: how much nearer the validation samples of its own class are to a sample than those of other
+/// classes, in a generative embedding.
 
 #include "mts/features/detail/margins.hpp"
 #include "mts/features/detail/pool_classes.hpp"
@@ -9,16 +9,17 @@
 
 namespace mts::features {
 
-/// Column "validation_margin", in [-2, 2]: the mean of the k largest cos(e_i, e_v) over the validation samples v of class c_i, less
-/// the mean of the k largest over those of all other classes; e are generative embeddings of both. Where there are fewer than k,
-/// the mean is of those there are; a zero vector has cosine 0. Offline: `fit` once on the pool, then a look-up by id.
+/// Column "validation_margin", in [-2, 2]: the mean of the k largest cos(e_i, e_v) over the validation samples v of
+/// class c_i, less the mean of the k largest over those of all other classes; e are generative embeddings of both.
+/// Where there are fewer than k, the mean is of those there are; a zero vector has cosine 0. Offline: `fit` once on the
+/// pool, then a look-up by id.
 ///
 ///     ValidationMargin margin{validation.embeddings, validation.labels};
 ///
-/// Cost: fit, a product n x M x E in tiles and in parallel; it keeps a copy of the validation embeddings, M x E; a step, a
-/// look-up. The same bits for any number of threads. Const calls are thread-safe.
-/// Source: not of the paper; see `RealMargin`. The validation set that selection is trained on is looked at, as by every feature
-/// that reads it.
+/// Cost: fit, a product n x M x E in tiles and in parallel; it keeps a copy of the validation embeddings, M x E; a
+/// step, a look-up. The same bits for any number of threads. Const calls are thread-safe.
+/// Source: not of the paper; see `RealMargin`. The validation set that selection is trained on is looked at, as by
+/// every feature that reads it.
 /// \tparam S  the scalar of the embeddings, of the pool's too
 template <class S>
 class ValidationMargin : public detail::PoolFeature {
@@ -44,7 +45,8 @@ class ValidationMargin : public detail::PoolFeature {
 
   /// \param embeddings  pool size x E, row i of the pool's sample i, of scalar S; any Eigen matrix or view
   /// \param pool        labels of the pool; its ids, if given, must be 0, 1, ...
-  /// \throws ShapeError, NumericalError; ValueError if there is no validation sample of a sample's class, or of no other
+  /// \throws ShapeError, NumericalError; ValueError if there is no validation sample of a sample's class, or of no
+  ///   other
   template <class Derived>
     requires std::same_as<typename Derived::Scalar, S>
   void fit(const Eigen::MatrixBase<Derived>& embeddings, const Samples& pool) {

@@ -49,7 +49,8 @@ class NearestCosine : public PoolFeature {
     check_value(k >= 1, name(), "k must be at least 1, found ", k);
   }
 
-  /// \param embeddings  pool size x E, row i of the pool's sample i; any Eigen matrix or view; products are in its scalar
+  /// \param embeddings  pool size x E, row i of the pool's sample i; any Eigen matrix or view; products are in its
+  ///   scalar
   /// \param pool        labels and groups of the pool; its ids, if given, must be 0, 1, ...
   /// \throws ShapeError, NumericalError; ValueError if a sample has no reference sample of its class but itself
   template <class Derived>

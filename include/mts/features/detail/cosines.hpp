@@ -15,7 +15,8 @@
 
 namespace mts::features::detail {
 
-/// Rows of any matrix expression: no copy where it has rows in memory, an evaluated one else. The expression must outlive it.
+/// Rows of any matrix expression: no copy where it has rows in memory, an evaluated one else. The expression must
+/// outlive it.
 template <class S>
 using RowsRef = Eigen::Ref<const RowMatrix<S>, 0, Eigen::OuterStride<>>;
 
@@ -35,11 +36,13 @@ void inverse_lengths(std::string_view where, std::string_view what, const RowsRe
   }
 }
 
-/// Calls f(i, j0, row) for every row a_i of a (N x E) and every block of rows b_j0, b_j0+1, ... of b (M x E), ascending for each
-/// i:  row[r] = <a_i, b_(j0+r)> / |b_(j0+r)|. Calls for different i may run in parallel: f writes only to places of i.
+/// Calls f(i, j0, row) for every row a_i of a (N x E) and every block of rows b_j0, b_j0+1, ... of b (M x E), ascending
+/// for each i:  row[r] = <a_i, b_(j0+r)> / |b_(j0+r)|. Calls for different i may run in parallel: f writes only to
+/// places of i.
 ///
 /// \param inverse_b  M numbers 1/|b_j| (`inverse_lengths`)
-/// Cost: one product N x E x M in blocks of 64 x 64; N in parallel. Uses scratch slot 11; allocates nothing once sizes repeat.
+/// Cost: one product N x E x M in blocks of 64 x 64; N in parallel. Uses scratch slot 11; allocates nothing once sizes
+/// repeat.
 template <class S, class F>
 void visit_products(const RowsRef<S>& a, const RowsRef<S>& b, const S* inverse_b, F&& f) {
   constexpr Index tile = 64, chunk = 1024;  // rows of a, and of b that are packed together
@@ -98,10 +101,11 @@ struct Largest {
 ///
 /// \param inverse_a, inverse_b  N and M numbers 1/|a_i|, 1/|b_j| (`inverse_lengths`)
 /// \param self  N numbers: the j that is a_i itself and does not count, or -1; empty for none
-/// \param out   N x k. Where fewer than k rows of b count, the smallest that does fills the rest; where none does, -infinity
+/// \param out   N x k. Where fewer than k rows of b count, the smallest that does fills the rest; where none does,
+///   -infinity
 /// \param neighbours  N x k row-major, or null: which j each is (of equal cosines the first; -1 where filled up)
-/// Cost: that of `visit_products`, a scan of each block, an insertion where one is among the k best. The same bits for any
-/// number of threads.
+/// Cost: that of `visit_products`, a scan of each block, an insertion where one is among the k best. The same bits for
+/// any number of threads.
 template <class S>
 void nearest_cosines(const RowsRef<S>& a, const S* inverse_a, const RowsRef<S>& b, const S* inverse_b,
                      std::span<const Index> self, Rows<double> out, Index* neighbours = nullptr) {

@@ -14,8 +14,8 @@ struct LabelledRows {
   const int* labels;
 };
 
-/// out_i <- mean of the k largest cos(a_i, b_j) over c_j = c_i, j not i itself, less that over c_j != c_i; of as many as there are
-/// where there are fewer than k.
+/// out_i <- mean of the k largest cos(a_i, b_j) over c_j = c_i, j not i itself, less that over c_j != c_i; of as many
+/// as there are where there are fewer than k.
 /// \param self  N numbers: the j that is a_i itself and does not count, or -1; empty for none
 /// \return the first i for which there is none of one of the two kinds, or -1
 /// Cost: one product N x E x M, as `nearest_cosines`. The same bits for any number of threads.
