@@ -2,8 +2,7 @@
 /// \file
 /// `NeighbourAgreement`: how many of a sample's nearest neighbours in the whole pool share its class.
 
-#include <numeric>
-
+#include "mts/features/detail/neighbours.hpp"
 #include "mts/features/detail/pool_classes.hpp"
 #include "mts/features/detail/pool_feature.hpp"
 
@@ -17,9 +16,9 @@ namespace mts::features {
 /// are; one sample alone has the value 0. Groups are not looked at. Offline: `fit` once on the pool, then a look-up by
 /// id.
 ///
-/// Cost: fit, a product n x n x E in tiles and in parallel, never a matrix of all cosines (n = 50 000, E = 784: 2 10^12
-/// multiplications); memory, n k neighbours; a step, a look-up. Products are in the embeddings' scalar. The same bits
-/// for any number of threads. Const calls are thread-safe.
+/// Cost: fit, half a product n x n x E, each cosine formed once, in tiles and in parallel, never a matrix of all cosines
+/// (n = 50 000, E = 784: 10^12 multiplications); memory, n k neighbours; a step, a look-up. Products are in the
+/// embeddings' scalar. The same bits for any number of threads. Const calls are thread-safe.
 /// Source: MTS reference implementation, SD_weighted_knn_acc with k = 5. There signed cosines are the weights, which
 /// may then be negative or lie above 1; where all are positive, the two differ by the 1e-8 that is there added to the
 /// sum.
@@ -27,7 +26,7 @@ class NeighbourAgreement : public detail::PoolFeature {
  public:
   /// \throws ValueError if k < 1
   explicit NeighbourAgreement(Index k = 5)
-      : PoolFeature("neighbour_agreement", {"neighbour_agreement"}, "a product n x n x E"), k_(k) {
+      : PoolFeature("neighbour_agreement", {"neighbour_agreement"}, "half a product n x n x E"), k_(k) {
     check_value(k >= 1, name(), "k must be at least 1, found ", k);
   }
 
@@ -44,10 +43,9 @@ class NeighbourAgreement : public detail::PoolFeature {
     if (k > 0) {
       std::vector<S> inverse(static_cast<std::size_t>(n));
       detail::inverse_lengths<S>(name(), "embedding", e, detail::tiny_length, inverse.data());
-      std::vector<Index> self(static_cast<std::size_t>(n)), neighbours(static_cast<std::size_t>(n * k));
-      std::iota(self.begin(), self.end(), Index{0});
+      std::vector<Index> neighbours(static_cast<std::size_t>(n * k));
       RowMatrix<double> cosines(n, k);
-      detail::nearest_cosines<S>(e, inverse.data(), e, inverse.data(), self, rows_of(cosines), neighbours.data());
+      detail::nearest_in_one<S>(e, inverse.data(), rows_of(cosines), neighbours.data());
       for (Index i = 0; i < n; ++i)
         agreement(i, 0) = share(k, &cosines(i, 0), &neighbours[static_cast<std::size_t>(i * k)], pool.labels,
                                 pool.labels[static_cast<std::size_t>(i)]);
