@@ -282,9 +282,10 @@ class Tape {
  private:
   const std::vector<Step>& steps() const { return net_.graph.steps(); }
 
+  /// Rows [begin, end); nothing of what is absent. A node of width 0 has rows all the same.
   template <class V>
   static V cut(const V& v, Index begin, Index end) {
-    if (!v) return {};
+    if (!v) return {nullptr, v.rows == 0 ? 0 : end - begin, 0, 0};
     return {v.data + begin * v.stride, end - begin, v.cols, v.stride};
   }
   /// Calls f(tile) with the tile of node k over rows [begin, end) of the window.

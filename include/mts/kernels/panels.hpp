@@ -27,6 +27,7 @@ void pack(const S* b, Index stride, Index k, Index n, S* to, Index distance) {
   constexpr Index ahead = 8;  // rows: short runs of far rows are not fetched by the processor of its own accord
   constexpr Index line = 64 / static_cast<Index>(sizeof(S));
   const Index whole = n / panel<S>, rest = n % panel<S>;
+  if (n == 0) return;  // then there may be no memory at all
   for (Index r = 0; r < k; ++r) {
     const S* from = b + r * stride;
     S* at = to + r * panel<S>;
