@@ -133,8 +133,8 @@ TEST_CASE("RuleStep: GLISTER takes, round by round, the largest gain in the last
   const Toy problem(with_momentum());
   for (const Index rounds : {1, 3, 6}) {
     CAPTURE(rounds);
-    const rules::Glister rule{.share = 0.5, .rate = 4, .rounds = rounds};
-    check_steps(rule, [&](const auto& plain, const auto& seen, const auto& validation, Index) {
+    const rules::GlisterOptions rule{.share = 0.5, .rate = 4, .rounds = rounds};
+    check_steps(rules::Glister(rule), [&](const auto& plain, const auto& seen, const auto& validation, Index) {
       // The last layer as parameters of its own, moved in fact: weights (C x E) and bias, from theta's last segments.
       Dense theta = problem.theta.clone();
       theta.values() = plain.theta;
@@ -231,10 +231,12 @@ TEST_CASE("RuleStep: bad weights and bad options are refused, theta stays") {
   w[3] = std::nan("");
   refused(Given{w}, static_cast<NumericalError*>(nullptr), "given step 0", "index 3 of 12");
   refused(Given{SampleVector::Ones(5)}, static_cast<ShapeError*>(nullptr), "given", "12", "5");
-  refused(rules::SmallLoss{0}, static_cast<ValueError*>(nullptr), "small loss", "share", "found 0");
-  refused(rules::SmallLoss{0.5, -1}, static_cast<ValueError*>(nullptr), "ramp", "-1");
-  refused(rules::SoftGate{0}, static_cast<ValueError*>(nullptr), "sharpness", "0");
-  refused(rules::Glister{.rounds = 0}, static_cast<ValueError*>(nullptr), "rounds", "0");
+  CHECK_REFUSED(ValueError, rules::SmallLoss(0), "small loss", "share", "found 0");
+  CHECK_REFUSED(ValueError, rules::SmallLoss(0.5, -1), "ramp", "-1");
+  CHECK_REFUSED(ValueError, rules::SoftGate(0), "sharpness", "0");
+  CHECK_REFUSED(ValueError, rules::Glister({.share = 2}), "share", "2");
+  CHECK_REFUSED(ValueError, rules::Glister({.rate = 0}), "rate", "0");
+  CHECK_REFUSED(ValueError, rules::Glister({.rounds = 0}), "rounds", "0");
   refused(rules::RhoLoss(SampleVector::Zero(2), 0.5), static_cast<ValueError*>(nullptr), "rho-loss", "0 to 1");
   CHECK_REFUSED(ValueError, rules::RhoLoss(SampleVector::Zero(2), 1.5), "rho-loss", "1.5");
   CHECK_REFUSED(NumericalError, rules::RhoLoss(SampleVector::Constant(2, std::nan("")), 0.5), "irreducible");

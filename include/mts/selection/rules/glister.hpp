@@ -6,6 +6,12 @@
 
 namespace mts::rules {
 
+struct GlisterOptions {
+  double share = 0.5;  ///< of the batch that is kept, in (0, 1]
+  double rate = 1;     ///< of the step that is imagined, > 0
+  Index rounds = 5;    ///< >= 1
+};
+
 /// w_i = 1 for a share of the batch, chosen greedily in `rounds` equal parts, else 0. With softmax probabilities q, errors
 /// r_i = q_i - onehot(c_i) and embeddings h_i, sample i's gradient in the last layer (weights and bias) is r_i (h_i, 1)^T. A round
 /// takes the samples of the largest gain
@@ -16,17 +22,21 @@ namespace mts::rules {
 /// Cost: a forward of the validation batch; N (E + 1) C multiply-adds a round. Same bits for any number of threads.
 /// Source: Killamsetty et al., GLISTER: generalization based data subset selection, AAAI 2021, algorithm 2 (Taylor approximation, last
 /// layer); there of the whole pool every few epochs, here of each batch.
-struct Glister {
+class Glister {
+ public:
   static constexpr const char* name = "glister";
   static constexpr bool shows = true;
-  double share = 0.5;  ///< in (0, 1]
-  double rate = 1;     ///< of the step that is imagined, > 0
-  Index rounds = 5;    ///< >= 1
+
+  explicit Glister(GlisterOptions options = {}) : options_(options) {
+    kept_of(name, 1, options.share);
+    check_value(options.rate > 0 && std::isfinite(options.rate), name, "the rate must be positive, found ",
+                options.rate);
+    check_value(options.rounds >= 1, name, "rounds must be at least 1, found ", options.rounds);
+  }
 
   template <class Context>
   void operator()(const Context& context, SampleVector& w) {
-    check_value(rate > 0 && std::isfinite(rate), name, "the rate must be positive, found ", rate);
-    check_value(rounds >= 1, name, "rounds must be at least 1, found ", rounds);
+    const auto& [share, rate, rounds] = options_;
     const auto& validation = context.validation();
     const Errors train = errors(context.train().logits().template cast<double>(), context.samples().labels, "training");
     const Matrix h = with_one(context.train().embeddings()), h_v = with_one(validation.embeddings());
@@ -76,6 +86,7 @@ struct Glister {
     return q;
   }
 
+  GlisterOptions options_;
   std::vector<Index> order_;
   SampleVector chosen_;
 };

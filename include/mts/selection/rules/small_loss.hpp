@@ -10,23 +10,28 @@ namespace mts::rules {
 /// `ramp` steps, R(t) = 1 - (1 - share) min(t/ramp, 1), since a network learns what is regular first.
 ///
 /// Cost: none worth naming. Source: Han et al., Co-teaching, NeurIPS 2018, algorithm 1, with one network (small-loss truncation).
-struct SmallLoss {
+class SmallLoss {
+ public:
   static constexpr const char* name = "small loss";
   static constexpr bool shows = false;
-  double share = 0.7;  ///< in (0, 1]
-  Index ramp = 0;      ///< steps
+
+  /// \param share  in (0, 1] \param ramp  steps, >= 0
+  explicit SmallLoss(double share = 0.7, Index ramp = 0) : share_(share), ramp_(ramp) {
+    kept_of(name, 1, share);
+    check_value(ramp >= 0, name, "the ramp must not be negative, found ", ramp);
+  }
 
   template <class Context>
   void operator()(const Context& context, SampleVector& w) {
-    check_value(ramp >= 0, name, "the ramp must not be negative, found ", ramp);
     const double progress =
-        ramp == 0 ? 1.0 : std::min(1.0, static_cast<double>(context.step()) / static_cast<double>(ramp));
+        ramp_ == 0 ? 1.0 : std::min(1.0, static_cast<double>(context.step()) / static_cast<double>(ramp_));
     const SampleVector& losses = context.losses();
-    kept_of(name, losses.size(), share);
-    keep_lowest(losses, kept_of(name, losses.size(), 1 - (1 - share) * progress), order_, w);
+    keep_lowest(losses, kept_of(name, losses.size(), 1 - (1 - share_) * progress), order_, w);
   }
 
  private:
+  double share_;
+  Index ramp_;
   std::vector<Index> order_;
 };
 

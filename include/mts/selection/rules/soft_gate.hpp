@@ -12,22 +12,29 @@ namespace mts::rules {
 /// away for good, and a sample of a slightly negative alignment counts nearly half. Where all alignments are equal so are the weights.
 ///
 /// Cost: as L2RW. Source: this project (docs/benchmarks.md); in the limit of a large sharpness the sign of the alignment.
-struct SoftGate {
+class SoftGate {
+ public:
   static constexpr const char* name = "soft gate";
   static constexpr bool shows = false;
-  double sharpness = 2;  ///< > 0
+
+  /// \param sharpness  > 0
+  explicit SoftGate(double sharpness = 2) : sharpness_(sharpness) {
+    check_value(sharpness > 0 && std::isfinite(sharpness), name, "the sharpness must be positive, found ", sharpness);
+  }
 
   template <class Context>
   void operator()(const Context& context, SampleVector& w) const {
-    check_value(sharpness > 0 && std::isfinite(sharpness), name, "the sharpness must be positive, found ", sharpness);
     const SampleVector& a = context.alignments();
     const double mean = a.mean();
     const double s = std::sqrt((a.array() - mean).square().mean());
     if (s > 0)
-      w = (1 + (-sharpness / s * a.array()).exp()).inverse();
+      w = (1 + (-sharpness_ / s * a.array()).exp()).inverse();
     else
       w.setOnes(a.size());
   }
+
+ private:
+  double sharpness_;
 };
 
 }  // namespace mts::rules
