@@ -78,9 +78,8 @@ class TrainingDynamics {
       }
     } else {
       static_assert(ClassifierForward<ForwardOf<M>>,
-                    "mts: TrainingDynamics::score asks for a model whose linearisation has per_sample_squared_norm "
-                    "(PN1) or whose "
-                    "forward shows  logits() (N x C)  and  embeddings() (N x E)  (CF1)");
+                    "mts: TrainingDynamics::score asks for a model whose linearisation has "
+                    "per_sample_squared_norm(out)  (PN1) or whose forward shows  logits()  and  embeddings()  (CF1)");
       add_errors(model.forward(theta, batch).logits(), samples);
     }
   }
