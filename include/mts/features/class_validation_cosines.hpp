@@ -33,52 +33,46 @@ class ClassValidationCosines {
 
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>>) const {
-    detail::require_classifier_forward<std::remove_cvref_t<decltype(context.train)>>();
-    detail::require_classifier_forward<std::remove_cvref_t<decltype(context.validation)>>();
-    auto&& h_train = context.train.embeddings();
-    auto&& h_validation = context.validation.embeddings();
-    using S = typename std::remove_cvref_t<decltype(h_train)>::Scalar;
-    const detail::RowsRef<S> a(h_train), b(h_validation);
     const std::string_view where = "class_validation_cosines";
     const auto& labels = context.samples.labels;
     const auto& validation_labels = context.validation_samples.labels;
-    check_size(where, "number of samples", rows.rows(), a.rows());
-    check_size(where, "width of the validation embeddings", a.cols(), b.cols());
-    if (b.rows() < 1) throw ShapeError(mts::detail::text(where, ": expected at least 1 validation sample, found 0"));
-    check_size(where, "samples.labels", a.rows(), static_cast<Index>(labels.size()));
-    check_size(where, "validation_samples.labels", b.rows(), static_cast<Index>(validation_labels.size()));
+    detail::with_embeddings(where, context, rows.rows(), [&](const auto& a, const auto& b) {
+      using S = typename std::remove_cvref_t<decltype(a)>::Scalar;
+      check_size(where, "samples.labels", a.rows(), static_cast<Index>(labels.size()));
+      check_size(where, "validation_samples.labels", b.rows(), static_cast<Index>(validation_labels.size()));
 
-    thread_local Centres centres_of_this_thread;
-    Centres& centres = centres_of_this_thread;  // the parallel loop below is to see this one
-    centres.form<S>(b, validation_labels);
-    const Index classes = centres.means.rows();
-    S* inverse = mts::detail::thread_scratch<S, 8>(a.rows());
-    S* inverse_centre = mts::detail::thread_scratch<S, 9>(classes);
-    S* rounded = mts::detail::thread_scratch<S, 10>(classes * a.cols());
-    Eigen::Map<RowMatrix<S>> means(rounded, classes, a.cols());
-    means = centres.means.template cast<S>();
-    detail::inverse_lengths<S>(where, "embedding", a, epsilon, inverse);
-    detail::inverse_lengths<S>(where, "mean validation embedding", means, epsilon, inverse_centre);
+      thread_local Centres centres_of_this_thread;
+      Centres& centres = centres_of_this_thread;  // the parallel loop below is to see this one
+      centres.form<S>(b, validation_labels);
+      const Index classes = centres.means.rows();
+      S* inverse = mts::detail::thread_scratch<S, 8>(a.rows());
+      S* inverse_centre = mts::detail::thread_scratch<S, 9>(classes);
+      S* rounded = mts::detail::thread_scratch<S, 10>(classes * a.cols());
+      Eigen::Map<RowMatrix<S>> means(rounded, classes, a.cols());
+      means = centres.means.template cast<S>();
+      detail::inverse_lengths<S>(where, "embedding", a, epsilon, inverse);
+      detail::inverse_lengths<S>(where, "mean validation embedding", means, epsilon, inverse_centre);
 
-    constexpr double none = -std::numeric_limits<double>::infinity();
-    rows.col(1).setConstant(none);
-    detail::visit_products<S>(a, detail::RowsRef<S>(means), inverse_centre, [&](Index i, Index j0, const auto& row) {
-      double& largest = rows(i, 1);
-      for (Index r = 0; r < row.size(); ++r)
-        if (centres.labels[static_cast<std::size_t>(j0 + r)] != labels[static_cast<std::size_t>(i)])
-          largest = std::max(largest, static_cast<double>(row[r]));
-    });
-    parallel_tiles(a.rows(), 64, [&](Index, Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
+      constexpr double none = -std::numeric_limits<double>::infinity();
+      rows.col(1).setConstant(none);
+      detail::visit_products<S>(a, detail::RowsRef<S>(means), inverse_centre, [&](Index i, Index j0, const auto& row) {
         double& largest = rows(i, 1);
-        largest = largest == none ? 0 : std::clamp(largest * static_cast<double>(inverse[i]), -1.0, 1.0);
-        const Index own = centres.place_of(labels[static_cast<std::size_t>(i)]);
-        const auto h = a.row(i).template cast<double>();
-        rows(i, 0) =
-            own < 0 ? 0
-                    : std::clamp(h.dot(centres.means.row(own)) * centres.inverse[own] / std::max(h.norm(), epsilon),
-                                 -1.0, 1.0);
-      }
+        for (Index r = 0; r < row.size(); ++r)
+          if (centres.labels[static_cast<std::size_t>(j0 + r)] != labels[static_cast<std::size_t>(i)])
+            largest = std::max(largest, static_cast<double>(row[r]));
+      });
+      parallel_tiles(a.rows(), 64, [&](Index, Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) {
+          double& largest = rows(i, 1);
+          largest = largest == none ? 0 : std::clamp(largest * static_cast<double>(inverse[i]), -1.0, 1.0);
+          const Index own = centres.place_of(labels[static_cast<std::size_t>(i)]);
+          const auto h = a.row(i).template cast<double>();
+          rows(i, 0) =
+              own < 0 ? 0
+                      : std::clamp(h.dot(centres.means.row(own)) * centres.inverse[own] / std::max(h.norm(), epsilon),
+                                   -1.0, 1.0);
+        }
+      });
     });
   }
 

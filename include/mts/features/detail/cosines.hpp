@@ -11,6 +11,7 @@
 #include "mts/core/error.hpp"
 #include "mts/core/parallel.hpp"
 #include "mts/core/scratch.hpp"
+#include "mts/features/detail/checks.hpp"
 #include "mts/kernels/multiply.hpp"
 
 namespace mts::features::detail {
@@ -19,6 +20,22 @@ namespace mts::features::detail {
 /// outlive it.
 template <class S>
 using RowsRef = Eigen::Ref<const RowMatrix<S>, 0, Eigen::OuterStride<>>;
+
+/// Calls f(a, b) with the embeddings of the training batch (N x E) and of the validation batch (M x E) of a context, checked.
+/// \throws ShapeError if there are not `samples` of the first, none of the second, or widths differ
+template <class Context, class F>
+void with_embeddings(std::string_view where, const Context& context, Index samples, F&& f) {
+  require_classifier_forward<std::remove_cvref_t<decltype(context.train)>>();
+  require_classifier_forward<std::remove_cvref_t<decltype(context.validation)>>();
+  auto&& h_train = context.train.embeddings();
+  auto&& h_validation = context.validation.embeddings();
+  using S = typename std::remove_cvref_t<decltype(h_train)>::Scalar;
+  const RowsRef<S> a(h_train), b(h_validation);
+  check_size(where, "number of samples", samples, a.rows());
+  check_size(where, "width of the validation embeddings", a.cols(), b.cols());
+  if (b.rows() < 1) throw ShapeError(mts::detail::text(where, ": expected at least 1 validation sample, found 0"));
+  f(a, b);
+}
 
 /// out_i <- 1/max(|x_i|, epsilon). \throws NumericalError that names the first row whose length is not finite
 template <class S>
