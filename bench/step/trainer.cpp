@@ -23,7 +23,8 @@ class TrainerOf final : public Trainer {
         validation_(validation),
         plain_(classifier<float>(c.net, c.keeps), initial_theta(c.net), sgd()),
         select_(classifier<float>(c.net, c.keeps), initial_theta(c.net), sgd(), features(),
-                MlpWeightNet<float>(features().layout()), initial_phi(), Meta({.learning_rate = meta_learning_rate})) {}
+                MlpWeightNet<float>(features().layout(), {.workspace_budget = budget(c.keeps)}), initial_phi(),
+                Meta({.learning_rate = meta_learning_rate})) {}
 
   mts::StepReport plain() override { return plain_(train_.batch, train_.samples); }
   mts::StepReport select() override {

@@ -20,11 +20,13 @@
 
 namespace bench {
 
+/// The workspace budget, of the classifier and of the weight net, under which activations are kept or not.
+constexpr Index budget(bool keeps) { return keeps ? std::numeric_limits<Index>::max() : 0; }
+
 template <class S>
 mts::nn::Classifier<S> classifier(Net net, bool keeps = true) {
-  constexpr Index unbounded = std::numeric_limits<Index>::max();
-  if (net == Net::cnn) return mts::nn::cnn<S>({28, 28, 1}, {.workspace_budget = keeps ? unbounded : 0});
-  return mts::nn::mlp<S>({pixels, 256, 256, classes}, {.workspace_budget = keeps ? unbounded : 0});
+  if (net == Net::cnn) return mts::nn::cnn<S>({28, 28, 1}, {.workspace_budget = budget(keeps)});
+  return mts::nn::mlp<S>({pixels, 256, 256, classes}, {.workspace_budget = budget(keeps)});
 }
 
 /// The 17 continuous columns, class and group. Offline columns are a look-up whatever they mean, so the twelve nearest

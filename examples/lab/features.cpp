@@ -3,12 +3,19 @@
 #include "lab/registry.hpp"
 #include "mts/features/batch_z_score.hpp"
 #include "mts/features/class_label.hpp"
+#include "mts/features/class_validation_cosines.hpp"
 #include "mts/features/dataset_z_score.hpp"
 #include "mts/features/group.hpp"
 #include "mts/features/loss.hpp"
+#include "mts/features/loss_quantile.hpp"
+#include "mts/features/median_distance_rank.hpp"
 #include "mts/features/nearest_real_cosine.hpp"
+#include "mts/features/nearest_synthetic_cosine.hpp"
 #include "mts/features/nearest_validation_cosine.hpp"
+#include "mts/features/neighbour_agreement.hpp"
 #include "mts/features/real_centre_cosine.hpp"
+#include "mts/features/real_margin.hpp"
+#include "mts/features/synthetic_centre_cosine.hpp"
 #include "mts/features/validation_centre_cosine.hpp"
 
 namespace mts::lab {
@@ -61,6 +68,26 @@ const std::vector<FeatureEntry>& features() {
       {"nearest-real-cosine",
        "cosines to the 3 nearest real samples of its class, in the generative embedding; data set z-score",
        [](const Problem& p) { return hold(DatasetZScore{NearestRealCosine{3}}, p); }},
+      {"synthetic-centre-cosine",
+       "cosine to the mean synthetic sample of its class, in the generative embedding; data set z-score",
+       [](const Problem& p) { return hold(DatasetZScore{SyntheticCentreCosine{}}, p); }},
+      {"nearest-synthetic-cosine",
+       "cosines to the 3 nearest synthetic samples of its class, in the generative embedding; data set z-score",
+       [](const Problem& p) { return hold(DatasetZScore{NearestSyntheticCosine{3}}, p); }},
+      {"neighbour-agreement",
+       "share of its class among the 5 nearest samples of the pool, in the generative embedding; data set z-score",
+       [](const Problem& p) { return hold(DatasetZScore{NeighbourAgreement{5}}, p); }},
+      {"median-distance-rank",
+       "how unusual its distance from its class's mean is, in the generative embedding; data set z-score",
+       [](const Problem& p) { return hold(DatasetZScore{MedianDistanceRank{}}, p); }},
+      {"real-margin",
+       "nearness of the 3 nearest real samples of its class less that of other classes'; data set z-score",
+       [](const Problem& p) { return hold(DatasetZScore{RealMargin{3}}, p); }},
+      {"class-validation-cosines",
+       "cosines to its class's mean validation embedding and to the nearest other class's; batch z-score",
+       [](const Problem& p) { return hold(BatchZScore{ClassValidationCosines{}}, p); }},
+      {"loss-quantile", "rank of the sample's loss in the batch",
+       [](const Problem& p) { return hold(LossQuantile{}, p); }},
       {"class", "the sample's class, as a learned embedding",
        [](const Problem& p) { return hold(ClassLabel{p.classes}, p); }},
       {"group", "real or synthetic, as a learned embedding", [](const Problem& p) { return hold(Group{2}, p); }},

@@ -107,6 +107,6 @@ TEST_CASE("elementwise: saturation is exact, and never NaN") {
 TEST_CASE("elementwise: takes one input") {
   Graph<double> g;
   const auto x = g.input(2);
-  CHECK_THROWS_WITH_AS(g.add(Tanh{}, {}), "Tanh: expected 1 inputs, found 0", ShapeError);
-  CHECK_THROWS_WITH_AS(g.add(Relu{}, {x, x}), "Relu: expected 1 inputs, found 2", ShapeError);
+  CHECK_THROWS_WITH_AS(g.add(Tanh{}, {}), "Tanh: expected 1 input, found 0", ShapeError);
+  CHECK_THROWS_WITH_AS(g.add(Relu{}, {x, x}), "Relu: expected 1 input, found 2", ShapeError);
 }

@@ -35,6 +35,6 @@ TEST_CASE("Flatten: refuses what is no such image") {
                        "Flatten: expected an input of width 24 (an image of 2 x 3 x 4), found 25", ShapeError);
   CHECK_THROWS_WITH_AS(refuses({{2, 0, 4}}, 0), "Flatten: expected an image of at least 1 x 1 x 1, found 2 x 0 x 4",
                        ValueError);
-  CHECK_THROWS_WITH_AS((Flatten{{1, 1, 1}}.width(std::array<Index, 2>{1, 1})), "Flatten: expected 1 inputs, found 2",
+  CHECK_THROWS_WITH_AS((Flatten{{1, 1, 1}}.width(std::array<Index, 2>{1, 1})), "Flatten: expected 1 input, found 2",
                        ShapeError);
 }

@@ -80,5 +80,5 @@ TEST_CASE("LayerNorm: refuses an empty input") {
   Graph<double> g;
   const auto empty = g.input(0), a = g.input(2);
   CHECK_THROWS_WITH_AS(g.add(LayerNorm{}, {empty}), "LayerNorm: expected a width of at least 1, found 0", ShapeError);
-  CHECK_THROWS_WITH_AS(g.add(LayerNorm{}, {a, a}), "LayerNorm: expected 1 inputs, found 2", ShapeError);
+  CHECK_THROWS_WITH_AS(g.add(LayerNorm{}, {a, a}), "LayerNorm: expected 1 input, found 2", ShapeError);
 }

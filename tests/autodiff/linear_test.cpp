@@ -143,6 +143,6 @@ TEST_CASE("Linear: refuses what it cannot map") {
   Graph<double> g;
   const auto a = g.input(2);
   CHECK_THROWS_WITH_AS(g.add(Linear{0}, {a}), "Linear: expected at least 1 output, found 0", ShapeError);
-  CHECK_THROWS_WITH_AS(g.add(Linear{1}, {a, a}), "Linear: expected 1 inputs, found 2", ShapeError);
-  CHECK_THROWS_WITH_AS(g.add(Linear{1}, {}), "Linear: expected 1 inputs, found 0", ShapeError);
+  CHECK_THROWS_WITH_AS(g.add(Linear{1}, {a, a}), "Linear: expected 1 input, found 2", ShapeError);
+  CHECK_THROWS_WITH_AS(g.add(Linear{1}, {}), "Linear: expected 1 input, found 0", ShapeError);
 }

@@ -140,7 +140,7 @@ TEST_CASE("losses: refuse shapes and options that do not fit") {
   CHECK_THROWS_WITH_AS(g.add(SoftmaxCrossEntropy{label}, {two}),
                        "SoftmaxCrossEntropy: expected one logit for each of the 3 classes, found 2", ShapeError);
   CHECK_THROWS_WITH_AS(g.add(SoftmaxCrossEntropy{label}, {three, three}),
-                       "SoftmaxCrossEntropy: expected 1 inputs, found 2", ShapeError);
+                       "SoftmaxCrossEntropy: expected 1 input, found 2", ShapeError);
   for (double smoothing : {-0.1, 1.5, std::nan("")})
     CHECK_THROWS_AS(g.add(SoftmaxCrossEntropy{label, smoothing}, {three}), ValueError);
   CHECK_THROWS_WITH_AS(g.add(SoftmaxCrossEntropy{label, 2}, {three}),

@@ -151,7 +151,7 @@ TEST_CASE("Pooling: refuses what it cannot pool") {
                        ShapeError);
   CHECK_THROWS_WITH_AS(refuses(GlobalAveragePool{{4, 0, 2}}, 0),
                        "GlobalAveragePool: expected an image of at least 1 x 1 x 1, found 4 x 0 x 2", ValueError);
-  CHECK_THROWS_WITH_AS(MaxPool2d{}.width(std::array<Index, 2>{1, 1}), "MaxPool2d: expected 1 inputs, found 2",
+  CHECK_THROWS_WITH_AS(MaxPool2d{}.width(std::array<Index, 2>{1, 1}), "MaxPool2d: expected 1 input, found 2",
                        ShapeError);
   CHECK_THROWS_WITH_AS(refuses(MaxPool2d{in, {.kernel = {0, 2}}}, 40),
                        "MaxPool2d: expected a kernel of at least 1, found 0 x 2", ValueError);

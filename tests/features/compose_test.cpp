@@ -106,6 +106,29 @@ TEST_CASE("compositions compose, and fitting reaches the inner ones") {
   CHECK((a.continuous.col(2) == 2 * train.losses));
 }
 
+TEST_CASE("fitting on one thing reaches those that take it, and there must be one") {
+  struct Run {
+    double value;
+  };
+  struct OfRun {
+    double value = 0;
+    void fit(const Run& run) { value = run.value; }
+    mts::FeatureLayout layout() const { return {{"of_run"}, {}}; }
+    static constexpr bool reads_validation() { return false; }
+    void extract(const mts::FeatureContext<LossesOnly, mts::NoValidation>&, mts::Rows<double> rows,
+                 std::span<std::vector<int>>) const {
+      rows.setConstant(value);
+    }
+  };
+  auto features = compose(Loss{}, RealCentreCosine{}, compose(Group{}, BatchZScore{OfRun{}}));
+  features.fit(Run{3});
+  CHECK(features.part<2>().part<1>().inner().value == 3);
+  CHECK(!features.part<1>().table().fitted());
+  const auto takes_run = [](auto f) { return requires { f.fit(Run{}); }; };
+  CHECK(takes_run(features));
+  CHECK(!takes_run(compose(Loss{}, compose(RealCentreCosine{}))));
+}
+
 TEST_CASE("a batch extracted in ranges has the bits of one extracted at once") {
   const ToyPool toy;
   using Inner = BatchZScore<NearestValidationCosine>;  // named: CTAD would make a copy of the nested one

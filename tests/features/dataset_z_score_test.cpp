@@ -45,6 +45,16 @@ TEST_CASE("one mean and one unbiased deviation of all values and columns of the 
   CHECK(all.squaredNorm() / 29 == doctest::Approx(1).epsilon(1e-14));
 }
 
+TEST_CASE("the population's deviation where asked for") {
+  const ToyPool toy;
+  DatasetZScore f{NearestRealCosine{3}}, g{NearestRealCosine{3}, Deviation::population};
+  f.fit(toy.e, toy.samples);
+  g.fit(toy.e, toy.samples);
+  CHECK(g.mean() == f.mean());
+  CHECK(g.standard_deviation() == doctest::Approx(f.standard_deviation() * std::sqrt(29.0 / 30)).epsilon(1e-14));
+  CHECK(at(g, toy.samples.ids).squaredNorm() == doctest::Approx(30).epsilon(1e-14));
+}
+
 TEST_CASE("a constant table gives zeros, round-off or not, and so does a pool of one") {
   RowMatrix<double> e(5, 3);
   for (Index i = 0; i < 5; ++i)

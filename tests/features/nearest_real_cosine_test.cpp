@@ -20,18 +20,6 @@ RowMatrix<double> fitted(const RowMatrix<S>& e, const Samples& pool, Index k) {
   return f.table().values();
 }
 
-/// Classes and groups drawn at random; the first samples make sure that every class has two real ones.
-Samples random_pool(Index n, int classes, std::uint64_t seed) {
-  mts::RandomStream random(seed, "pool");
-  Samples pool;
-  for (Index i = 0; i < n; ++i) {
-    pool.labels.push_back(i < 2 * classes ? static_cast<int>(i) % classes
-                                          : static_cast<int>(random.below(static_cast<std::uint64_t>(classes))));
-    pool.groups.push_back(i < 2 * classes ? 0 : static_cast<int>(random.below(3)));
-  }
-  return pool;
-}
-
 }  // namespace
 
 TEST_CASE("ten points by hand: self excluded where real, the smallest repeated where there are too few") {

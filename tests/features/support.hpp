@@ -93,8 +93,74 @@ RowMatrix<double> extracted(const E& e, const Context& context, Index n) {
   return rows;
 }
 
-/// A pool of ten in two dimensions, to be computed by hand. Class 0 real: (2,0) (0,4) (0,0); class 0 synthetic: (3,3) (-5,0);
-/// class 1 real: (0,1) (0,2); class 1 synthetic: (3,4) (4,3) (0,-1).
+/// Classes and groups drawn at random; the first samples make sure that each class has two real and two synthetic.
+inline Samples random_pool(Index n, int classes, std::uint64_t seed) {
+  mts::RandomStream random(seed, "pool");
+  Samples pool;
+  for (Index i = 0; i < n; ++i) {
+    const bool given = i < 4 * classes;
+    pool.labels.push_back(given ? static_cast<int>(i) % classes
+                                : static_cast<int>(random.below(static_cast<std::uint64_t>(classes))));
+    pool.groups.push_back(given ? static_cast<int>(i >= 2 * classes) : static_cast<int>(random.below(3)));
+  }
+  return pool;
+}
+
+/// What an offline feature says of a pool.
+template <class F, class E>
+RowMatrix<double> fitted_table(F f, const E& embeddings, const Samples& pool) {
+  f.fit(embeddings, pool);
+  return f.table().values();
+}
+
+/// How far an offline feature is from one that is fitted on the same pool in another order.
+template <class F>
+double change_by_permutation(const F& f, const RowMatrix<double>& x, const Samples& pool) {
+  const auto order = mts::RandomStream(5, "order").permutation(x.rows());
+  RowMatrix<double> y(x.rows(), x.cols());
+  Samples permuted = pool;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    y.row(static_cast<Index>(i)) = x.row(order[i]);
+    permuted.labels[i] = pool.labels[static_cast<std::size_t>(order[i])];
+    permuted.groups[i] = pool.groups[static_cast<std::size_t>(order[i])];
+  }
+  const auto there = fitted_table(f, x, pool), here = fitted_table(f, y, permuted);
+  double worst = 0;
+  for (std::size_t i = 0; i < order.size(); ++i)
+    worst = std::max(worst, (here.row(static_cast<Index>(i)) - there.row(order[i])).cwiseAbs().maxCoeff());
+  return worst;
+}
+/// How far it moves when all embeddings are turned and multiplied by one factor.
+template <class F>
+double change_by_rotation(const F& f, const RowMatrix<double>& x, const Samples& pool) {
+  return (fitted_table<F, RowMatrix<double>>(f, 1e-4 * turned(x), pool) - fitted_table(f, x, pool))
+      .cwiseAbs()
+      .maxCoeff();
+}
+/// Whether it has the same bits for 1, 2 and 4 threads, and from matrices that lie otherwise in memory.
+template <class F, class S>
+bool same_bits(const F& f, const RowMatrix<S>& x, const Samples& pool) {
+  const auto at = [&](int threads) {
+    const mts::ThreadLimit limit(threads);
+    return fitted_table(f, x, pool);
+  };
+  const RowMatrix<double> one = at(1);
+  const Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic> by_columns = x;
+  return at(2) == one && at(4) == one && fitted_table(f, mts::rows_of(x), pool) == one &&
+         fitted_table(f, by_columns, pool) == one;
+}
+
+/// A feature's columns of some pool samples.
+template <class E>
+RowMatrix<double> looked_up(const E& e, std::vector<Index> ids) {
+  const auto n = static_cast<Index>(ids.size());
+  const LossesOnly train{mts::SampleVector::Zero(n)};
+  const Samples samples{std::move(ids), {}, {}}, none;
+  return extracted(e, context_of(train, mts::NoValidation{}, samples, none), n);
+}
+
+/// A pool of ten in two dimensions, to be computed by hand. Class 0 real: (2,0) (0,4) (0,0); class 0 synthetic: (3,3)
+/// (-5,0); class 1 real: (0,1) (0,2); class 1 synthetic: (3,4) (4,3) (0,-1).
 struct ToyPool {
   RowMatrix<double> e{10, 2};
   Samples samples{{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {0, 0, 0, 0, 0, 1, 1, 1, 1, 1}, {0, 0, 0, 1, 1, 0, 0, 1, 1, 1}};

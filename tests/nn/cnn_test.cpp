@@ -1,6 +1,6 @@
 #include "mts/nn/cnn.hpp"
 
-#include "support/images.hpp"
+#include "nn/image_nets.hpp"
 
 using namespace mts;
 using namespace mts::nn;
@@ -10,31 +10,11 @@ namespace {
 
 constexpr const char* names[] = {"relu", "tanh", "gelu", "sigmoid"};
 
-template <class S>
-ClassificationBatch<S> batch(Index n, const ImageShape& in, Index classes) {
-  ClassificationBatch<S> b;
-  b.inputs = snap(random_matrix(n, in.size(), RandomStream(1, "images"))).cast<S>();
-  for (Index i = 0; i < n; ++i) b.labels.push_back(static_cast<int>((i * 7) % classes));
-  return b;
-}
-
 void check_cnn(const std::string& name, const ImageShape& in, const CnnOptions& options, Index n) {
-  const auto in_double = cnn<double>(in, options);
-  const auto in_float = cnn<float>(in, options);
-  auto theta = in_double.initialize(RandomStream(2, "cnn"));
-  theta.values() = snap(Vector(theta.values() + random_vector(theta.size(), RandomStream(3, "off"), 0.25)));
-  DenseParameters<float> single(std::vector<Segment>(theta.segments().begin(), theta.segments().end()));
-  single.values() = theta.values().cast<float>();
-  const auto a = batch<double>(n, in, options.classes);
-  const auto b = batch<float>(n, in, options.classes);
   Options checks;
   checks.tolerance.unresolved_share = 0.02;                   // kinks within reach
   if (options.groups > 0) checks.tolerance.precision = 1e-4;  // a norm multiplies round-off by 1/deviation
-  const auto f = at(name, in_double, theta, a);
-  check_derivatives(f, checks);
-  const auto g = at(name + ", float", in_float, single, b);
-  check_derivatives(g, checks);
-  check_precision(g, f, checks);
+  check_image_net(name, "cnn", cnn<double>(in, options), cnn<float>(in, options), in, options.classes, n, checks);
 }
 
 double activated(Activation kind, double x) {
@@ -107,7 +87,7 @@ TEST_CASE("cnn: the layers it says, by plain loops") {
       const auto model = cnn<double>(in, o);
       auto theta = model.initialize(RandomStream(4, "theta"));
       theta.values() += random_vector(theta.size(), RandomStream(5, "off"), 0.3);
-      const auto b = batch<double>(5, in, 3);
+      const auto b = labelled_images<double>(5, in, 3);
       const auto f = model.forward(theta, b);
       const ByLoops expected(o, in, theta, b.inputs);
       check_rows("embeddings", f.embeddings(), expected.embeddings, 1e-13);
@@ -117,7 +97,7 @@ TEST_CASE("cnn: the layers it says, by plain loops") {
   const ImageShape in{4, 7, 1};
   const auto model = cnn<double>(in, rectangular);
   const auto theta = model.initialize(RandomStream(4, "theta"));
-  const auto b = batch<double>(2, in, 2);
+  const auto b = labelled_images<double>(2, in, 2);
   const auto f = model.forward(theta, b);
   const ByLoops expected(rectangular, in, theta, b.inputs);
   check_rows("embeddings", f.embeddings(), expected.embeddings, 1e-13);

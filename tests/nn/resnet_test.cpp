@@ -1,6 +1,6 @@
 #include "mts/nn/resnet.hpp"
 
-#include "support/images.hpp"
+#include "nn/image_nets.hpp"
 
 using namespace mts;
 using namespace mts::nn;
@@ -8,31 +8,12 @@ using namespace mts::testing;
 
 namespace {
 
-template <class S>
-ClassificationBatch<S> batch(Index n, const ImageShape& in, Index classes) {
-  ClassificationBatch<S> b;
-  b.inputs = snap(random_matrix(n, in.size(), RandomStream(1, "images"))).cast<S>();
-  for (Index i = 0; i < n; ++i) b.labels.push_back(static_cast<int>((i * 7) % classes));
-  return b;
-}
-
 void check_resnet(const std::string& name, const ImageShape& in, const ResNetOptions& options, Index n) {
-  const auto in_double = resnet<double>(in, options);
-  const auto in_float = resnet<float>(in, options);
-  auto theta = in_double.initialize(RandomStream(2, "resnet"));
-  theta.values() = snap(Vector(theta.values() + random_vector(theta.size(), RandomStream(3, "off"), 0.25)));
-  DenseParameters<float> single(std::vector<Segment>(theta.segments().begin(), theta.segments().end()));
-  single.values() = theta.values().cast<float>();
-  const auto a = batch<double>(n, in, options.classes);
-  const auto b = batch<float>(n, in, options.classes);
   Options checks;
   checks.tolerance.unresolved_share = 0.02;  // kinks within reach
   checks.tolerance.precision = 1e-4;         // norms multiply round-off by 1/deviation
-  const auto f = at(name, in_double, theta, a);
-  check_derivatives(f, checks);
-  const auto g = at(name + ", float", in_float, single, b);
-  check_derivatives(g, checks);
-  check_precision(g, f, checks);
+  check_image_net(name, "resnet", resnet<double>(in, options), resnet<float>(in, options), in, options.classes, n,
+                  checks);
 }
 
 /// The net by the plain loops of each layer's definition (ReLU).
@@ -84,7 +65,7 @@ TEST_CASE("resnet: the layers it says, by plain loops") {
     const auto model = resnet<double>(in, o);
     auto theta = model.initialize(RandomStream(4, "theta"));
     theta.values() += random_vector(theta.size(), RandomStream(5, "off"), 0.3);
-    const auto b = batch<double>(4, in, o.classes);
+    const auto b = labelled_images<double>(4, in, o.classes);
     const auto f = model.forward(theta, b);
     const ByLoops expected(o, in, theta, b.inputs);
     check_rows("embeddings", f.embeddings(), expected.embeddings, 1e-12);
@@ -143,7 +124,7 @@ TEST_CASE("resnet: a block may begin as its shortcut") {
   const ImageShape in{4, 4, 1};
   const ResNetOptions o{.classes = 2, .channels = {4}, .blocks = 3, .groups = 2, .begin_as_shortcuts = true};
   const auto model = resnet<double>(in, o);
-  const auto b = batch<double>(3, in, 2);
+  const auto b = labelled_images<double>(3, in, 2);
   auto shallow = o;
   shallow.blocks = 1;
   const auto one = resnet<double>(in, shallow);

@@ -1,4 +1,5 @@
-// A steady-state step allocates nothing, on any thread, where activations are kept; and what a large batch's recomputed linearisation takes hardly grows.
+// A steady-state step allocates nothing, on any thread, whether activations are kept or recomputed; and what a large batch's
+// recomputed linearisation takes hardly grows.
 #include <doctest/doctest.h>
 
 #include "mts/features/batch_z_score.hpp"
@@ -57,6 +58,7 @@ long steady_allocations(auto& step, const SomeSamples& train, const SomeSamples&
   return least;
 }
 
+template <class Alignment = CheapestAlignment>
 long steady_allocations_of(const nn::Classifier<float>& model, Index inputs, Index n) {
   const SomeSamples train(n, inputs, "train"), validation(100, inputs, "validation");
   const auto features = compose(Loss{}, BatchZScore{NearestValidationCosine{3}}, BatchZScore{ValidationCentreCosine{}},
@@ -64,7 +66,8 @@ long steady_allocations_of(const nn::Classifier<float>& model, Index inputs, Ind
   const MlpWeightNet<float> weight_net(features.layout());
   MtsStep step(model, model.initialize(RandomStream(1, "theta")),
                Sgd<Parameters>({.learning_rate = 1e-3, .momentum = 0.9}), features, weight_net,
-               weight_net.initialize(RandomStream(1, "phi")), AdamW<Parameters>({.learning_rate = 1e-4}));
+               weight_net.initialize(RandomStream(1, "phi")), AdamW<Parameters>({.learning_rate = 1e-4}), MtsOptions{},
+               SigmoidWeight{}, Alignment{});
   return steady_allocations(step, train, validation);
 }
 
@@ -72,12 +75,17 @@ long steady_allocations_of(const nn::Classifier<float>& model, Index inputs, Ind
 
 TEST_CASE("MtsStep: no allocation in a steady-state step, by any thread") {
   const auto mlp = nn::mlp<float>({20, 32, 32, 4});
+  const auto small_budget = nn::mlp<float>({20, 32, 32, 4}, {.workspace_budget = 0});
   const auto cnn = nn::cnn<float>({8, 8, 3}, {.classes = 4, .channels = {4, 8}, .hidden = {16}, .groups = 2});
   for (const int threads : {1, 2, 4}) {
     CAPTURE(threads);
     testing::with_threads(threads, [&] {
       CHECK(steady_allocations_of(mlp, 20, 700) == 0);
       CHECK(steady_allocations_of(mlp, 20, 50) == 0);  // a training batch with deltas as large as validation without
+      CHECK(steady_allocations_of(small_budget, 20, 700) == 0);
+      CHECK(steady_allocations_of(small_budget, 20, 4800) == 0);  // two windows, the second a part
+      CHECK(steady_allocations_of<CentralDifference>(mlp, 20, 700) == 0);
+      CHECK(steady_allocations_of<Pushforward>(mlp, 20, 700) == 0);
       CHECK(steady_allocations_of(cnn, 192, 300) == 0);
     });
   }

@@ -37,11 +37,8 @@ struct Conv2d {
     return {pixels.height, pixels.width, channels};
   }
   Index width(Widths widths) const {
-    detail::check_inputs("Conv2d", 1, widths);
     const ImageShape shape = out();
-    if (widths[0] != in.size())
-      throw ShapeError(mts::detail::text("Conv2d: expected an input of width ", in.size(), " (", in_words(in),
-                                         "), found ", widths[0]));
+    detail::check_image("Conv2d", in, widths);
     if (std::max(padded_size(in, window.padding), shape.size()) > std::numeric_limits<std::int32_t>::max())
       throw ShapeError(mts::detail::text("Conv2d: expected images of fewer than 2^31 entries, found ", in_words(in)));
     return shape.size();

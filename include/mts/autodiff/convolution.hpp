@@ -13,7 +13,6 @@
 /// which sees its own taps only: each is a convolution of its own, and nothing is multiplied by an inserted zero.
 
 #include <cstdint>
-#include <numeric>
 
 #include "mts/autodiff/image.hpp"
 #include "mts/autodiff/view.hpp"
@@ -40,7 +39,7 @@ namespace convolution {
 
 namespace detail {
 
-/// An image with margins of zeros: `image` points at its first entry that counts as (-top, -left).
+/// Pixels of zeros around an image.
 struct Margins {
   Index top = 0, bottom = 0, left = 0, right = 0;
 
@@ -111,6 +110,23 @@ inline void pixel_offsets(const Convolution& c, const ImageShape& padded, std::i
     for (Index x = 0; x < c.out.width; ++x)
       *to++ = static_cast<std::int32_t>((y * s.height * padded.width + x * s.width) * padded.channels);
 }
+
+/// Input images as the kernel reads them: padded, x(p, k) at image + pixels[p] + taps[k] (of group 0). Uses scratch slot 0.
+template <class S>
+struct PatchReader {
+  explicit PatchReader(const Convolution& c)
+      : pad(c.in, input_margins(c), mts::detail::thread_scratch<S, 0>(Padder<S>::size(c.in, input_margins(c)))),
+        taps(mts::detail::thread_scratch<std::int32_t, 0>(c.depth() + c.out.pixels())),
+        pixels(taps + c.depth()) {
+    tap_offsets(c, pad.padded(), taps);
+    pixel_offsets(c, pad.padded(), pixels);
+  }
+  const S* operator()(const S* image) const { return pad(image); }
+
+  Padder<S> pad;
+  std::int32_t* taps;
+  std::int32_t* pixels;
+};
 
 /// The input pixels with (y + padding) mod stride = phase in both directions, and the taps they see.
 struct Phase {
@@ -237,26 +253,20 @@ template <class S>
 void forward(const Convolution& c, ConstView<S> x, const S* w, const S* packed, const S* b, View<S> y, bool add) {
   if constexpr (kernels::accelerated<S>) {
     constexpr Index panel = kernels::panel<S>;
-    const auto margins = detail::input_margins(c);
-    using Padder = detail::Padder<S>;
-    const Padder pad(c.in, margins, mts::detail::thread_scratch<S, 0>(Padder::size(c.in, margins)));
-    std::int32_t* taps = mts::detail::thread_scratch<std::int32_t, 0>(c.depth() + c.out.pixels());
-    std::int32_t* pixels = taps + c.depth();
-    detail::tap_offsets(c, pad.padded(), taps);
-    detail::pixel_offsets(c, pad.padded(), pixels);
+    const detail::PatchReader<S> read(c);
     const Index panel_size = panel * c.depth();
     for (Index s = 0; s < x.rows; ++s) {
-      const S* image = pad(x.row(s));
+      const S* image = read(x.row(s));
       for (Index g = 0; g < c.groups; ++g)
         for (Index p = 0; p < c.out.pixels();) {
           const Index count = kernels::next_rows(c.out.pixels() - p);
           const S* from[kernels::block_rows];
-          for (Index r = 0; r < count; ++r) from[r] = image + pixels[p + r] + g * c.group_in();
+          for (Index r = 0; r < count; ++r) from[r] = image + read.pixels[p + r] + g * c.group_in();
           for (Index j = 0; j < kernels::panels<S>(c.group_out()); ++j) {
             const Index first = g * c.group_out() + j * panel;
             S* to[kernels::block_rows];
             for (Index r = 0; r < count; ++r) to[r] = y.row(s) + (p + r) * c.out.channels + first;
-            kernels::block<S>(count, from, kernels::Tabled{taps}, c.depth(),
+            kernels::block<S>(count, from, kernels::Tabled{read.taps}, c.depth(),
                               {packed + (g * kernels::panels<S>(c.group_out()) + j) * panel_size, panel},
                               {to, std::min(panel, c.group_out() - j * panel), add, S{1}, b ? b + first : nullptr});
           }
@@ -391,16 +401,10 @@ void weight_gradient(const Convolution& c, ConstView<S> x, ConstView<S> d, const
   const auto weight = [&](Index s) { return u ? u[s] : S{1}; };
   if constexpr (kernels::accelerated<S>) {
     constexpr Index panel = kernels::panel<S>;
-    const auto margins = detail::input_margins(c);
-    using Padder = detail::Padder<S>;
-    const Padder pad(c.in, margins, mts::detail::thread_scratch<S, 0>(Padder::size(c.in, margins)));
+    const detail::PatchReader<S> read(c);
     S* columns = mts::detail::thread_scratch<S, 1>(c.out.pixels() * panel);
-    std::int32_t* taps = mts::detail::thread_scratch<std::int32_t, 0>(c.depth() + c.out.pixels());
-    std::int32_t* pixels = taps + c.depth();
-    detail::tap_offsets(c, pad.padded(), taps);
-    detail::pixel_offsets(c, pad.padded(), pixels);
     for (Index s = 0; s < x.rows; ++s) {
-      const S* image = pad(x.row(s)) + part.group * c.group_in();
+      const S* image = read(x.row(s)) + part.group * c.group_in();
       for (Index j = part.column_begin; j < part.column_end; j += panel) {
         const Index width = std::min(panel, part.column_end - j);
         const auto b = detail::panel_of_deltas(c, d.row(s), j, width, columns);
@@ -409,10 +413,10 @@ void weight_gradient(const Convolution& c, ConstView<S> x, ConstView<S> d, const
           const S* from[kernels::block_rows];
           S* to[kernels::block_rows];
           for (Index r = 0; r < count; ++r) {
-            from[r] = image + taps[k + r];
+            from[r] = image + read.taps[k + r];
             to[r] = gradient + (k + r) * c.out.channels + j;
           }
-          kernels::block<S>(count, from, kernels::Tabled{pixels}, c.out.pixels(), b, {to, width, true, weight(s)});
+          kernels::block<S>(count, from, kernels::Tabled{read.pixels}, c.out.pixels(), b, {to, width, true, weight(s)});
           k += count;
         }
       }
@@ -437,16 +441,10 @@ template <class S>
 void squared_norms(const Convolution& c, ConstView<S> x, ConstView<S> d, double* out) {
   if constexpr (kernels::accelerated<S>) {
     constexpr Index panel = kernels::panel<S>;
-    const auto margins = detail::input_margins(c);
-    using Padder = detail::Padder<S>;
-    const Padder pad(c.in, margins, mts::detail::thread_scratch<S, 0>(Padder::size(c.in, margins)));
+    const detail::PatchReader<S> read(c);
     S* columns = mts::detail::thread_scratch<S, 1>(c.out.pixels() * panel);
-    std::int32_t* taps = mts::detail::thread_scratch<std::int32_t, 0>(c.depth() + c.out.pixels());
-    std::int32_t* pixels = taps + c.depth();
-    detail::tap_offsets(c, pad.padded(), taps);
-    detail::pixel_offsets(c, pad.padded(), pixels);
     for (Index s = 0; s < x.rows; ++s) {
-      const S* image = pad(x.row(s));
+      const S* image = read(x.row(s));
       for (Index g = 0; g < c.groups; ++g)
         for (Index j = 0; j < c.group_out(); j += panel) {
           const auto b =
@@ -454,8 +452,8 @@ void squared_norms(const Convolution& c, ConstView<S> x, ConstView<S> d, double*
           for (Index k = 0; k < c.depth();) {
             const Index count = kernels::next_rows(c.depth() - k);
             const S* from[kernels::block_rows];
-            for (Index r = 0; r < count; ++r) from[r] = image + taps[k + r] + g * c.group_in();
-            out[s] += kernels::block_squares<S>(count, from, kernels::Tabled{pixels}, c.out.pixels(), b);
+            for (Index r = 0; r < count; ++r) from[r] = image + read.taps[k + r] + g * c.group_in();
+            out[s] += kernels::block_squares<S>(count, from, kernels::Tabled{read.pixels}, c.out.pixels(), b);
             k += count;
           }
         }

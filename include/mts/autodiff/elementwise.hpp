@@ -14,6 +14,15 @@
 #define MTS_HOST_DEVICE
 #endif
 
+/// Before a loop whose iterations touch different entries, even where two of its pointers are the same.
+#if defined(__clang__)
+#define MTS_INDEPENDENT_ITERATIONS _Pragma("clang loop vectorize(assume_safety)")
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"  // without optimisation, or sanitized, such loops stay scalar
+#else
+#define MTS_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
+#endif
+
 namespace mts::autodiff {
 
 /// max(x, 0); derivative 0 at 0, as PyTorch. NaN stays NaN.
@@ -142,3 +151,8 @@ using Sigmoid = Elementwise<SigmoidFunction>;
 using Gelu = Elementwise<GeluFunction>;
 
 }  // namespace mts::autodiff
+
+#undef MTS_INDEPENDENT_ITERATIONS
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif

@@ -91,7 +91,7 @@ namespace detail {
 inline void check_image(const char* name, const ImageShape& in, std::span<const Index> widths) {
   check_value(in.height >= 1 && in.width >= 1 && in.channels >= 1, name,
               "expected an image of at least 1 x 1 x 1, found ", in_words(in));
-  if (widths.size() != 1) throw ShapeError(mts::detail::text(name, ": expected 1 inputs, found ", widths.size()));
+  if (widths.size() != 1) throw ShapeError(mts::detail::text(name, ": expected 1 input, found ", widths.size()));
   if (widths[0] != in.size())
     throw ShapeError(mts::detail::text(name, ": expected an input of width ", in.size(), " (an image of ", in_words(in),
                                        "), found ", widths[0]));

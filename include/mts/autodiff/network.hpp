@@ -39,7 +39,7 @@ class NetworkRows {
   Index begin() const { return window_->begin; }  ///< the first sample's place in the batch
   Index samples() const { return window_->end - window_->begin; }
   Index batch_samples() const { return batch_samples_; }  ///< N
-  const SampleVector& value() const { return window_->value; }
+  const SampleVector& value() const { return window_->value(); }
   ConstRows<S> logits() const { return shown(net_->outputs.logits, "logits"); }
   ConstRows<S> embeddings() const { return shown(net_->outputs.embeddings, "embeddings"); }
   /// \throws ValueError if there is no such node, or a later one works in its place
@@ -70,7 +70,7 @@ template <class S>
 class NetworkForward {
  public:
   /// N numbers: the losses of a classifier, the logits z of a weight net.
-  const SampleVector& value() const { return kept() ? window_->value : evaluation_->value; }
+  const SampleVector& value() const { return kept() ? window_->value() : evaluation_->value; }
   /// N x C. \throws ValueError if the network has no such output, or it was only shown to an observer
   ConstRows<S> logits() const { return whole(net_->outputs.logits, "logits", 0); }
   /// N x E, the penultimate activations. \throws ValueError likewise
@@ -117,7 +117,7 @@ class NetworkForward {
     SampleVector& value = evaluation_->value;
     value.resize(net_->outputs.value.index < 0 ? 0 : input_.samples);
     for_each_window(false, [&](const detail::TapeWindow<S>& w) {
-      if (value.size() > 0) value.segment(w.begin, w.end - w.begin) = w.value;
+      if (value.size() > 0) value.segment(w.begin, w.end - w.begin) = w.value();
       const NetworkRows<S> rows(*net_, w, input_.samples);
       if (observer) return observer(rows);
       keep(net_->outputs.logits, rows, evaluation_->shown[0]);

@@ -187,7 +187,8 @@ struct RulesOf final : Rules<S> {
 /// Throws ShapeError unless the primitive called `name` got `expected` inputs.
 inline void check_inputs(const char* name, Index expected, Widths widths) {
   if (static_cast<Index>(widths.size()) != expected)
-    throw ShapeError(text(name, ": expected ", expected, " inputs, found ", widths.size()));
+    throw ShapeError(
+        text(name, ": expected ", expected, expected == 1 ? " input" : " inputs", ", found ", widths.size()));
 }
 /// Throws ShapeError unless all inputs have the same width; returns it.
 inline Index check_same_width(const char* name, Widths widths) {

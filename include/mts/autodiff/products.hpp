@@ -74,7 +74,10 @@ void weighted_transposed_times(ConstView<S> d, const S* u, ConstView<S> x, View<
   const Index block_size = rows * sum_depth + panel;  // with room for what whole registers write past the last row
   S* scaled = mts::detail::thread_scratch<S, 0>(blocks * block_size);
   constexpr Index group = 8;  // panels packed together: a row of x is then read in runs of several cache lines
-  S* columns = mts::detail::thread_scratch<S, 1>(group * panel * sum_depth);
+  const auto distance = [](Index depth) {
+    return panel * (depth + 1);
+  };  // no power of two, or panels meet in one cache set
+  S* columns = mts::detail::thread_scratch<S, 1>(group * distance(sum_depth));
   for (Index r = 0; r < d.rows; r += sum_depth) {
     const Index depth = std::min(sum_depth, d.rows - r);
     const auto weight = [&](Index k) { return u ? u[r + k] : S{1}; };
@@ -94,15 +97,18 @@ void weighted_transposed_times(ConstView<S> d, const S* u, ConstView<S> x, View<
         }
       }
       if (b)
-        for (Index o = 0; o < outputs; ++o) {
-          const S* from = scaled + o / rows * block_size + o % rows;
-          S sum = 0;
-          for (Index k = 0; k < depth; ++k) sum += from[k * rows];
-          b[o] += sum;
+        for (Index o = 0; o < outputs; o += rows) {
+          typename Simd::Vector sum[copied / kernels::lanes<S>] = {};
+          const S* from = scaled + o / rows * block_size;
+          for (Index k = 0; k < depth; ++k, from += rows)
+            for (Index j = 0; j < copied; j += kernels::lanes<S>) sum[j / kernels::lanes<S>] += Simd::load(from + j);
+          S sums[copied];
+          std::memcpy(sums, sum, sizeof sums);
+          for (Index j = 0; j < std::min(rows, outputs - o); ++j) b[o + j] += sums[j];
         }
       for (Index first = 0; first < x.cols; first += group * panel) {
         const Index width = std::min(group * panel, x.cols - first);
-        kernels::pack(x.row(r) + first, x.stride, depth, width, columns);
+        kernels::pack(x.row(r) + first, x.stride, depth, width, columns, distance(depth));
         for (Index j = 0; j < width; j += panel)
           for (Index o = 0; o < outputs; o += rows) {
             const Index count = std::min(rows, outputs - o);
@@ -112,8 +118,8 @@ void weighted_transposed_times(ConstView<S> d, const S* u, ConstView<S> x, View<
               from[k] = scaled + o / rows * block_size + k;
               to[k] = g.row(o + k) + first + j;
             }
-            kernels::block<S>(count, from, kernels::Strided{rows}, depth, {columns + j * depth, panel},
-                              {to, std::min(panel, width - j), true});
+            kernels::block<S>(count, from, kernels::Strided{rows}, depth,
+                              {columns + j / panel * distance(depth), panel}, {to, std::min(panel, width - j), true});
           }
       }
     } else {

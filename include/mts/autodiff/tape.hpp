@@ -6,6 +6,7 @@
 /// into tiles; each tile goes through the whole graph, cache-hot, tiles in parallel. A node that works in place shares its
 /// input's memory.
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -103,8 +104,21 @@ struct TapeWindow {
   mts::detail::AlignedBuffer<S> memory;
   std::vector<ConstView<S>> values;  ///< per node
   std::vector<View<S>> deltas;       ///< per node; empty where nothing depends on a parameter
-  SampleVector value;                ///< of the samples, if the network has one
   std::pair<Index, Index> request{};
+
+  /// Of the samples, if the network has one.
+  const SampleVector& value() const { return by_size_.front(); }
+  SampleVector& value() { return by_size_.front(); }
+  /// Makes `value` n numbers. One window serves batches of several sizes in turn, and an Eigen vector reallocates whenever its size
+  /// changes: so there is one for each of the last few sizes.
+  void resize_value(Index n) {
+    auto it = std::find_if(by_size_.begin(), by_size_.end(), [n](const SampleVector& v) { return v.size() == n; });
+    if (it == by_size_.end()) (--it)->resize(n);
+    std::rotate(by_size_.begin(), it, it + 1);
+  }
+
+ private:
+  std::array<SampleVector, 4> by_size_;  ///< the last used first
 };
 
 /// What an evaluation holds besides a window.
@@ -172,7 +186,7 @@ class Tape {
     S* at = w.memory.reserve(total);
     w.begin = begin;
     w.end = end;
-    w.value.resize(net.outputs.value.index < 0 ? 0 : n);
+    w.resize_value(net.outputs.value.index < 0 ? 0 : n);
     w.values.assign(nodes.size(), {});
     w.deltas.assign(nodes.size(), {});
     for (std::size_t k = 0; k < nodes.size(); ++k) {
@@ -199,7 +213,7 @@ class Tape {
       forward(w, begin, end);
       if (with_deltas) backward(w, begin, end);
     });
-    check_finite("Network", "value per sample", w.value, w.begin, input_.samples);
+    check_finite("Network", "value per sample", w.value(), w.begin, input_.samples);
   }
 
   /// gradient += sum over the window of u_i delta_i dy_i/dw. Parallel over blocks of parameters; each is summed over the samples in
@@ -268,9 +282,10 @@ class Tape {
  private:
   const std::vector<Step>& steps() const { return net_.graph.steps(); }
 
+  /// Rows [begin, end); nothing of what is absent. A node of width 0 has rows all the same.
   template <class V>
   static V cut(const V& v, Index begin, Index end) {
-    if (!v) return {};
+    if (!v) return {nullptr, v.rows == 0 ? 0 : end - begin, 0, 0};
     return {v.data + begin * v.stride, end - begin, v.cols, v.stride};
   }
   /// Calls f(tile) with the tile of node k over rows [begin, end) of the window.
@@ -297,7 +312,7 @@ class Tape {
     }
     if (net_.outputs.value.index < 0) return;
     const auto& value = w.values[static_cast<std::size_t>(net_.outputs.value.index)];
-    for (Index i = begin; i < end; ++i) w.value[i] = static_cast<double>(value.row(i)[0]);
+    for (Index i = begin; i < end; ++i) w.value()[i] = static_cast<double>(value.row(i)[0]);
   }
   void backward(const TapeWindow<S>& w, Index begin, Index end) const {
     const auto& nodes = steps();

@@ -7,13 +7,6 @@
 
 #include "mts/core/types.hpp"
 
-/// Before a loop whose iterations touch different entries, even where two of its pointers are the same.
-#if defined(__clang__)
-#define MTS_INDEPENDENT_ITERATIONS _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define MTS_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
-#endif
-
 namespace mts::autodiff {
 
 /// A read-only matrix with one row per sample: rows x cols, row-major, rows `stride` apart. A view without data stands

@@ -28,6 +28,8 @@ template <class E>
 concept HasLayout = requires(const E& e) {
   { e.layout() } -> std::convertible_to<FeatureLayout>;
 };
+template <class E, class Source>
+concept FittedOn = requires(E& e, const Source& source) { e.fit(source); };
 template <class E>
 concept SaysWhatItReads = requires { typename std::bool_constant<E::reads_validation()>; };
 }  // namespace detail
@@ -87,6 +89,15 @@ class Composition {
   void fit(const Eigen::MatrixBase<Derived>& embeddings, const Samples& pool) {
     const auto fit_one = [&](auto& e) {
       if constexpr (requires { e.fit(embeddings, pool); }) e.fit(embeddings, pool);
+    };
+    std::apply([&](auto&... e) { (fit_one(e), ...); }, extractors_);
+  }
+  /// Fits every extractor that can be fitted on one other thing (a `TrainingDynamics`); there must be one.
+  template <class Source>
+    requires(false || ... || detail::FittedOn<E, Source>)
+  void fit(const Source& source) {
+    const auto fit_one = [&](auto& e) {
+      if constexpr (detail::FittedOn<std::remove_reference_t<decltype(e)>, Source>) e.fit(source);
     };
     std::apply([&](auto&... e) { (fit_one(e), ...); }, extractors_);
   }

@@ -7,11 +7,19 @@
 
 namespace mts::features {
 
-/// The columns of an offline extractor, all entries x of its pool table (real and synthetic, all columns) by one scalar mean m
-/// and one unbiased standard deviation s, taken at fit:  (x - m) / s.  Columns "dataset_z(...)". Where the table is constant
-/// (s below 1e-12 of its largest magnitude, or a single entry), all values are 0. Cost: fit, two passes over the table; a step,
-/// one over N x D. The same bits for any number of threads. Const calls are thread-safe.
-/// Source: MTS reference implementation, the z-score of the SD_* features.
+/// Which standard deviation of n numbers.
+enum class Deviation {
+  unbiased,   ///< of the sum of squares over n - 1
+  population  ///< over n
+};
+
+/// The columns of an offline extractor, all entries x of its pool table (real and synthetic, all columns) by one scalar
+/// mean m and one standard deviation s, unbiased unless said otherwise, taken at fit:  (x - m) / s.  Columns
+/// "dataset_z(...)". Where the table is constant (s below 1e-12 of its largest magnitude, or a single entry), all
+/// values are 0. Cost: fit, two passes over the table; a step, one over N x D. The same bits for any number of threads.
+/// Const calls are thread-safe.
+/// Source: MTS reference implementation, the z-score of the SD_* features; with Deviation::population that of the pre_*
+/// ones, but for the 1e-8 that is there added to s and would make a feature depend on its unit.
 template <class E>
 class DatasetZScore {
   static_assert(
@@ -22,7 +30,8 @@ class DatasetZScore {
       "use BatchZScore for one that is computed in each step");
 
  public:
-  explicit DatasetZScore(E inner) : inner_(std::move(inner)), layout_(detail::decorated("dataset_z", inner_.layout())) {
+  explicit DatasetZScore(E inner, Deviation deviation = Deviation::unbiased)
+      : inner_(std::move(inner)), layout_(detail::decorated("dataset_z", inner_.layout())), deviation_(deviation) {
     if (inner_.table().fitted()) measure();
   }
 
@@ -63,12 +72,14 @@ class DatasetZScore {
     }
     mean_ = sum / count;
     for (Index k = 0; k < table.size(); ++k) squares += (table.data()[k] - mean_) * (table.data()[k] - mean_);
-    standard_deviation_ = table.size() > 1 ? std::sqrt(squares / (count - 1)) : 0;
+    standard_deviation_ =
+        table.size() > 1 ? std::sqrt(squares / (deviation_ == Deviation::unbiased ? count - 1 : count)) : 0;
     if (standard_deviation_ <= 1e-12 * largest) standard_deviation_ = 0;
   }
 
   E inner_;
   FeatureLayout layout_;
+  Deviation deviation_;
   double mean_ = 0;
   double standard_deviation_ = 0;
 };

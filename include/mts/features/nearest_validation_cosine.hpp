@@ -39,20 +39,14 @@ class NearestValidationCosine {
 
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>>) const {
-    detail::require_classifier_forward<std::remove_cvref_t<decltype(context.train)>>();
-    detail::require_classifier_forward<std::remove_cvref_t<decltype(context.validation)>>();
-    auto&& h_train = context.train.embeddings();
-    auto&& h_validation = context.validation.embeddings();
-    using S = typename std::remove_cvref_t<decltype(h_train)>::Scalar;
-    const detail::RowsRef<S> a(h_train), b(h_validation);
-    check_size("nearest_validation_cosine", "number of samples", rows.rows(), a.rows());
-    check_size("nearest_validation_cosine", "width of the validation embeddings", a.cols(), b.cols());
-    if (b.rows() < 1) throw ShapeError("nearest_validation_cosine: expected at least 1 validation sample, found 0");
-    S* inverse_a = mts::detail::thread_scratch<S, 8>(a.rows());
-    S* inverse_b = mts::detail::thread_scratch<S, 9>(b.rows());
-    detail::inverse_lengths<S>("nearest_validation_cosine", "embedding", a, epsilon, inverse_a);
-    detail::inverse_lengths<S>("nearest_validation_cosine", "validation embedding", b, epsilon, inverse_b);
-    detail::nearest_cosines<S>(a, inverse_a, b, inverse_b, {}, rows);
+    detail::with_embeddings("nearest_validation_cosine", context, rows.rows(), [&](const auto& a, const auto& b) {
+      using S = typename std::remove_cvref_t<decltype(a)>::Scalar;
+      S* inverse_a = mts::detail::thread_scratch<S, 8>(a.rows());
+      S* inverse_b = mts::detail::thread_scratch<S, 9>(b.rows());
+      detail::inverse_lengths<S>("nearest_validation_cosine", "embedding", a, epsilon, inverse_a);
+      detail::inverse_lengths<S>("nearest_validation_cosine", "validation embedding", b, epsilon, inverse_b);
+      detail::nearest_cosines<S>(a, inverse_a, b, inverse_b, {}, rows);
+    });
   }
 
  private:

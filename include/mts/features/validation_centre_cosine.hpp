@@ -26,20 +26,14 @@ class ValidationCentreCosine {
 
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>>) const {
-    detail::require_classifier_forward<std::remove_cvref_t<decltype(context.train)>>();
-    detail::require_classifier_forward<std::remove_cvref_t<decltype(context.validation)>>();
-    auto&& h_train = context.train.embeddings();
-    auto&& h_validation = context.validation.embeddings();
-    using S = typename std::remove_cvref_t<decltype(h_train)>::Scalar;
-    const detail::RowsRef<S> a(h_train), b(h_validation);
-    check_size("validation_centre_cosine", "number of samples", rows.rows(), a.rows());
-    check_size("validation_centre_cosine", "width of the validation embeddings", a.cols(), b.cols());
-    if (b.rows() < 1) throw ShapeError("validation_centre_cosine: expected at least 1 validation sample, found 0");
-    thread_local Eigen::RowVectorXd centre;
-    centre.setZero(b.cols());
-    for (Index v = 0; v < b.rows(); ++v) centre += b.row(v).template cast<double>();
-    centre /= static_cast<double>(b.rows());
-    detail::cosines_to<S>(a, centre, epsilon, rows);
+    detail::with_embeddings("validation_centre_cosine", context, rows.rows(), [&](const auto& a, const auto& b) {
+      using S = typename std::remove_cvref_t<decltype(a)>::Scalar;
+      thread_local Eigen::RowVectorXd centre;
+      centre.setZero(b.cols());
+      for (Index v = 0; v < b.rows(); ++v) centre += b.row(v).template cast<double>();
+      centre /= static_cast<double>(b.rows());
+      detail::cosines_to<S>(a, centre, epsilon, rows);
+    });
   }
 };
 

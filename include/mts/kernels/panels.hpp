@@ -20,19 +20,30 @@ Index packed_size(Index k, Index n) {
   return panels<S>(n) * panel<S> * k;
 }
 
-/// All panels of b (k x n, rows `stride` apart), one after another: to[j panel k + r panel + c] = b(r, j panel + c).
+/// All panels of b (k x n, rows `stride` apart), `distance` numbers from one to the next: to[j distance + r panel + c] =
+/// b(r, j panel + c).
 template <class S>
-void pack(const S* b, Index stride, Index k, Index n, S* to) {
+void pack(const S* b, Index stride, Index k, Index n, S* to, Index distance) {
+  constexpr Index ahead = 8;  // rows: short runs of far rows are not fetched by the processor of its own accord
+  constexpr Index line = 64 / static_cast<Index>(sizeof(S));
   const Index whole = n / panel<S>, rest = n % panel<S>;
+  if (n == 0) return;  // then there may be no memory at all
   for (Index r = 0; r < k; ++r) {
     const S* from = b + r * stride;
     S* at = to + r * panel<S>;
-    for (Index j = 0; j < whole; ++j, from += panel<S>, at += panel<S> * k)
+    if (r + ahead < k)
+      for (Index c = 0; c < n; c += line) __builtin_prefetch(from + ahead * stride + c);
+    for (Index j = 0; j < whole; ++j, from += panel<S>, at += distance)
       std::memcpy(at, from, sizeof(S) * static_cast<std::size_t>(panel<S>));
     if (rest == 0) continue;
     std::copy(from, from + rest, at);
     std::fill(at + rest, at + panel<S>, S{0});
   }
+}
+/// The same, one panel right after another.
+template <class S>
+void pack(const S* b, Index stride, Index k, Index n, S* to) {
+  pack(b, stride, k, n, to, panel<S> * k);
 }
 /// All panels of b = w^T, w (n x k, rows `stride` apart).
 template <class S>

@@ -13,22 +13,27 @@ namespace mts::features::detail {
 /// A vector shorter than this counts as of this length: zero vectors have cosine 0, all others their true one.
 inline constexpr double tiny_length = 1e-12;
 
+/// Whether a feature looks at the groups of a pool; one that does not takes a pool without them.
+enum class NeedsGroups : bool { no, yes };
+
 /// Checks that `embeddings` (N x E) and `pool` speak of the same samples: row i is the pool's sample i.
 /// \throws ShapeError, ValueError, NumericalError that name the first bad sample
 template <class S>
-void check_pool(std::string_view where, const RowsRef<S>& embeddings, const Samples& pool) {
+void check_pool(std::string_view where, const RowsRef<S>& embeddings, const Samples& pool,
+                NeedsGroups groups = NeedsGroups::yes) {
   const Index n = embeddings.rows();
   if (n < 1) throw ShapeError(mts::detail::text(where, "::fit: expected at least 1 sample, found 0"));
   const auto size = [](const auto& v) { return static_cast<Index>(v.size()); };
   check_size(where, "fit: labels of the pool", n, size(pool.labels));
-  check_size(where, "fit: groups of the pool", n, size(pool.groups));
+  if (groups == NeedsGroups::yes) check_size(where, "fit: groups of the pool", n, size(pool.groups));
   if (!pool.ids.empty()) check_size(where, "fit: ids of the pool", n, size(pool.ids));
   for (Index i = 0; i < n; ++i) {
     const auto k = static_cast<std::size_t>(i);
     check_value(pool.labels[k] >= 0, where, "fit: label of sample ", i, " must not be negative, found ",
                 pool.labels[k]);
-    check_value(pool.groups[k] >= 0, where, "fit: group of sample ", i, " must not be negative, found ",
-                pool.groups[k]);
+    if (groups == NeedsGroups::yes)
+      check_value(pool.groups[k] >= 0, where, "fit: group of sample ", i, " must not be negative, found ",
+                  pool.groups[k]);
     check_value(pool.ids.empty() || pool.ids[k] == i, where, "fit: ids of the pool must be its row numbers; expected ",
                 i, ", found ", pool.ids.empty() ? Index{0} : pool.ids[k]);
     if (!embeddings.row(i).allFinite())
