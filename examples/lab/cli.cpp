@@ -157,8 +157,8 @@ void check(const Settings& s) {
   check_distinct("method", s.methods);
   check_distinct("features", s.features);
   check_distinct("batch", s.batches);
-  const bool learns = std::any_of(s.methods.begin(), s.methods.end(),
-                                  [](const auto& name) { return method_named(name).learns_weights; });
+  const bool learns =
+      std::any_of(s.methods.begin(), s.methods.end(), [](const auto& name) { return method_named(name).weighs; });
   if (learns && s.uniform_steps >= s.steps)
     throw UsageError(fmt::format("--uniform-steps {} leaves no step for selection: expected fewer than --steps {}",
                                  s.uniform_steps, s.steps));

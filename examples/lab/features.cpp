@@ -1,10 +1,15 @@
 #include "lab/features.hpp"
 
 #include "lab/registry.hpp"
+#include "lab/training.hpp"
 #include "mts/features/batch_z_score.hpp"
 #include "mts/features/class_label.hpp"
 #include "mts/features/class_validation_cosines.hpp"
 #include "mts/features/dataset_z_score.hpp"
+#include "mts/features/error_norm.hpp"
+#include "mts/features/forgetting.hpp"
+#include "mts/features/generative_embedding.hpp"
+#include "mts/features/gradient_norm.hpp"
 #include "mts/features/group.hpp"
 #include "mts/features/loss.hpp"
 #include "mts/features/loss_quantile.hpp"
@@ -17,6 +22,7 @@
 #include "mts/features/real_margin.hpp"
 #include "mts/features/synthetic_centre_cosine.hpp"
 #include "mts/features/validation_centre_cosine.hpp"
+#include "mts/features/validation_margin.hpp"
 
 namespace mts::lab {
 
@@ -25,13 +31,11 @@ namespace {
 template <class E>
 class Held final : public AnyFeature {
  public:
-  Held(E extractor, const data::Pool& pool) : extractor_(std::move(extractor)) {
-    if constexpr (requires(Samples samples) { extractor_.fit(pool.embeddings, samples); }) {
-      Samples all;
-      all.labels = pool.labels;
-      all.groups = pool.groups;
-      extractor_.fit(pool.embeddings, all);
-    }
+  Held(E extractor, const Task& task) : extractor_(std::move(extractor)) {
+    if constexpr (requires(Samples samples) { extractor_.fit(task.pool->embeddings, samples); })
+      extractor_.fit(task.pool->embeddings, task.pool_samples());
+    else if constexpr (requires { extractor_.fit(task.dynamics()); })
+      extractor_.fit(task.dynamics());
   }
   FeatureLayout layout() const override { return extractor_.layout(); }
   void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const override {
@@ -46,8 +50,8 @@ class Held final : public AnyFeature {
 };
 
 template <class E>
-std::shared_ptr<const AnyFeature> hold(E extractor, const data::Problem& problem) {
-  return std::make_shared<Held<E>>(std::move(extractor), problem.pool);
+std::shared_ptr<const AnyFeature> hold(E extractor, const Task& task) {
+  return std::make_shared<Held<E>>(std::move(extractor), task);
 }
 
 using namespace mts::features;
@@ -55,42 +59,61 @@ using namespace mts::features;
 }  // namespace
 
 const std::vector<FeatureEntry>& features() {
-  using Problem = data::Problem;
   static const std::vector<FeatureEntry> entries = {
-      {"loss", "the sample's loss", [](const Problem& p) { return hold(Loss{}, p); }},
+      {"loss", "the sample's loss", [](const Task& t) { return hold(Loss{}, t); }},
       {"nearest-validation-cosine", "cosines to the 3 nearest validation embeddings; batch z-score",
-       [](const Problem& p) { return hold(BatchZScore{NearestValidationCosine{3}}, p); }},
+       [](const Task& t) { return hold(BatchZScore{NearestValidationCosine{3}}, t); }},
       {"validation-centre-cosine", "cosine to the mean validation embedding; batch z-score",
-       [](const Problem& p) { return hold(BatchZScore{ValidationCentreCosine{}}, p); }},
+       [](const Task& t) { return hold(BatchZScore{ValidationCentreCosine{}}, t); }},
       {"real-centre-cosine",
        "cosine to the mean real sample of its class, in the generative embedding; data set z-score",
-       [](const Problem& p) { return hold(DatasetZScore{RealCentreCosine{}}, p); }},
+       [](const Task& t) { return hold(DatasetZScore{RealCentreCosine{}}, t); }},
       {"nearest-real-cosine",
        "cosines to the 3 nearest real samples of its class, in the generative embedding; data set z-score",
-       [](const Problem& p) { return hold(DatasetZScore{NearestRealCosine{3}}, p); }},
+       [](const Task& t) { return hold(DatasetZScore{NearestRealCosine{3}}, t); }},
       {"synthetic-centre-cosine",
        "cosine to the mean synthetic sample of its class, in the generative embedding; data set z-score",
-       [](const Problem& p) { return hold(DatasetZScore{SyntheticCentreCosine{}}, p); }},
+       [](const Task& t) { return hold(DatasetZScore{SyntheticCentreCosine{}}, t); }},
       {"nearest-synthetic-cosine",
        "cosines to the 3 nearest synthetic samples of its class, in the generative embedding; data set z-score",
-       [](const Problem& p) { return hold(DatasetZScore{NearestSyntheticCosine{3}}, p); }},
+       [](const Task& t) { return hold(DatasetZScore{NearestSyntheticCosine{3}}, t); }},
       {"neighbour-agreement",
        "share of its class among the 5 nearest samples of the pool, in the generative embedding; data set z-score",
-       [](const Problem& p) { return hold(DatasetZScore{NeighbourAgreement{5}}, p); }},
+       [](const Task& t) { return hold(DatasetZScore{NeighbourAgreement{5}}, t); }},
       {"median-distance-rank",
        "how unusual its distance from its class's mean is, in the generative embedding; data set z-score",
-       [](const Problem& p) { return hold(DatasetZScore{MedianDistanceRank{}}, p); }},
+       [](const Task& t) { return hold(DatasetZScore{MedianDistanceRank{}}, t); }},
       {"real-margin",
        "nearness of the 3 nearest real samples of its class less that of other classes'; data set z-score",
-       [](const Problem& p) { return hold(DatasetZScore{RealMargin{3}}, p); }},
+       [](const Task& t) { return hold(DatasetZScore{RealMargin{3}}, t); }},
+      {"validation-margin",
+       "nearness of the 3 nearest validation samples of its class less that of other classes'; data set z-score",
+       [](const Task& t) {
+         const auto& v = t.problem.validation;
+         return hold(DatasetZScore{ValidationMargin{v.embeddings, v.labels, 3}}, t);
+       }},
+      {"gradient-norm", "GraNd: the length of its gradient in a run without selection; data set z-score",
+       [](const Task& t) {
+         return hold(DatasetZScore{GradientNorm{}, Deviation::population}, t);
+       }},
+      {"error-norm", "EL2N: how wrong its prediction is in a run without selection; data set z-score",
+       [](const Task& t) {
+         return hold(DatasetZScore{ErrorNorm{}, Deviation::population}, t);
+       }},
+      {"forgetting", "how often a run without selection forgets it; data set z-score",
+       [](const Task& t) {
+         return hold(DatasetZScore{Forgetting{}, Deviation::population}, t);
+       }},
+      {"generative-embedding", "its generative embedding; data set z-score",
+       [](const Task& t) { return hold(DatasetZScore{GenerativeEmbedding{t.pool->embeddings.cols()}}, t); }},
       {"class-validation-cosines",
        "cosines to its class's mean validation embedding and to the nearest other class's; batch z-score",
-       [](const Problem& p) { return hold(BatchZScore{ClassValidationCosines{}}, p); }},
+       [](const Task& t) { return hold(BatchZScore{ClassValidationCosines{}}, t); }},
       {"loss-quantile", "rank of the sample's loss in the batch",
-       [](const Problem& p) { return hold(LossQuantile{}, p); }},
+       [](const Task& t) { return hold(LossQuantile{}, t); }},
       {"class", "the sample's class, as a learned embedding",
-       [](const Problem& p) { return hold(ClassLabel{p.classes}, p); }},
-      {"group", "real or synthetic, as a learned embedding", [](const Problem& p) { return hold(Group{2}, p); }},
+       [](const Task& t) { return hold(ClassLabel{t.problem.classes}, t); }},
+      {"group", "real or synthetic, as a learned embedding", [](const Task& t) { return hold(Group{2}, t); }},
   };
   return entries;
 }
@@ -131,10 +154,9 @@ void ChosenFeatures::finish(Rows<double> rows, const Samples& samples) const {
   });
 }
 
-mts::features::Composition<ChosenFeatures> make_features(std::span<const std::string> names,
-                                                         const data::Problem& problem) {
+mts::features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const Task& task) {
   std::vector<std::shared_ptr<const AnyFeature>> chosen;
-  for (const auto& name : names) chosen.push_back(feature_named(name).make(problem));
+  for (const auto& name : names) chosen.push_back(feature_named(name).make(task));
   return compose(ChosenFeatures(std::move(chosen)));
 }
 

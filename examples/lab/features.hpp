@@ -15,6 +15,8 @@
 
 namespace mts::lab {
 
+struct Task;  // training.hpp
+
 /// What the features of the lab look at.
 using LabContext = FeatureContext<nn::Classifier<float>::Rows, ForwardOf<nn::Classifier<float>>>;
 
@@ -51,7 +53,7 @@ class ChosenFeatures {
   std::vector<std::shared_ptr<const AnyFeature>> features_;
 };
 
-/// The features of these names, fitted on the pool where they are offline. \throws UsageError for an unknown name
-features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const data::Problem& problem);
+/// The features of these names, fitted on the task's pool where they are offline. \throws UsageError for an unknown name
+features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const Task& task);
 
 }  // namespace mts::lab

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The methods, each in a file of its own.
+/// The methods.
 
 #include <memory>
 
@@ -9,7 +9,30 @@ namespace mts::lab {
 struct Task;
 class Training;
 
-std::unique_ptr<Training> start_uniform(const Task& task);  // uniform.cpp
-std::unique_ptr<Training> start_mts(const Task& task);      // mts.cpp
+// subset.cpp: which samples are trained on is decided once
+std::unique_ptr<Training> start_uniform(const Task& task);
+std::unique_ptr<Training> start_plus_validation(const Task& task);
+std::unique_ptr<Training> start_real_only(const Task& task);
+std::unique_ptr<Training> start_oracle(const Task& task);
+std::unique_ptr<Training> start_random_subset(const Task& task);
+std::unique_ptr<Training> start_el2n(const Task& task);
+std::unique_ptr<Training> start_grand(const Task& task);
+std::unique_ptr<Training> start_knn_agreement(const Task& task);
+std::unique_ptr<Training> start_real_margin(const Task& task);
+std::unique_ptr<Training> start_validation_margin(const Task& task);
+
+// rules.cpp: a rule weighs each batch
+std::unique_ptr<Training> start_small_loss(const Task& task);
+std::unique_ptr<Training> start_l2rw(const Task& task);
+std::unique_ptr<Training> start_soft_gate(const Task& task);
+std::unique_ptr<Training> start_rho_loss(const Task& task);
+std::unique_ptr<Training> start_glister(const Task& task);
+
+// weight_net.cpp: a weight net learns
+std::unique_ptr<Training> start_mw_net(const Task& task);
+std::unique_ptr<Training> start_cmw_net(const Task& task);
+std::unique_ptr<Training> start_data_rater(const Task& task);
+std::unique_ptr<Training> start_mts_paper(const Task& task);
+std::unique_ptr<Training> start_weight_net(const Task& task);
 
 }  // namespace mts::lab

@@ -59,7 +59,7 @@ struct Line {
 std::vector<Line> lines_of(const Settings& s, const Study& study) {
   std::vector<std::string> methods;
   for (const auto& m : s.methods)
-    if (method_named(m).learns_weights) methods.push_back(m);
+    if (method_named(m).weighs) methods.push_back(m);
   if (methods.empty()) methods = s.methods;
   std::vector<Index> batches = s.batches;
   std::sort(batches.begin(), batches.end());
@@ -171,7 +171,7 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
                                          : fmt::format("median of {} seeds, band from least to greatest", s.seeds);
   std::string names;
   for (const auto& m : s.methods)
-    if (method_named(m).learns_weights) names += (names.empty() ? "" : ", ") + m;
+    if (method_named(m).weighs) names += (names.empty() ? "" : ", ") + m;
   const Index first = names.empty() ? 0 : s.uniform_steps;  // before it all weights are the same
   if (names.empty()) names = s.methods.front();
   script += fmt::format(

@@ -46,16 +46,15 @@ struct Benchmark {
 struct Method {
   std::string name;
   std::string words;
-  bool learns_weights;
-  double cost;  ///< of a step, in forwards over the training batch, for the time left
+  bool weighs;  ///< whether it weighs the samples of a batch unlike
+  double cost;  ///< of a run, in forwards over a training batch for each of its steps, for the time left
   std::unique_ptr<Training> (*start)(const Task&);
 };
 
 struct FeatureEntry {
   std::string name;
   std::string words;
-  std::shared_ptr<const AnyFeature> (*make)(
-      const data::Problem&);  ///< fitted on the problem's pool where it is offline
+  std::shared_ptr<const AnyFeature> (*make)(const Task&);  ///< fitted on the task's pool where it is offline
 };
 
 const std::vector<Benchmark>& benchmarks();

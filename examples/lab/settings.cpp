@@ -81,6 +81,15 @@ const std::vector<Choice<Mode>>& Choices<Mode>::all() {
   return choices;
 }
 
+const std::vector<Choice<AlignmentKind>>& Choices<AlignmentKind>::all() {
+  using enum AlignmentKind;
+  static const std::vector<Choice<AlignmentKind>> choices = {
+      {exact, "exact", "by one product with kept deltas"},
+      {central_difference, "central-difference", "by two forwards, as the reference implementation does"},
+  };
+  return choices;
+}
+
 const std::vector<Choice<ScheduleKind>>& Choices<ScheduleKind>::all() {
   using enum ScheduleKind;
   static const std::vector<Choice<ScheduleKind>> choices = {

@@ -20,6 +20,7 @@ enum class AugmentationKind { none, shift, flip, shift_flip, crop, crop_flip };
 enum class WeightActivationKind { sigmoid, softmax, softplus, relu };
 enum class WeightNetKind { mlp, tabular, group };
 enum class Mode { joint, crossed };
+enum class AlignmentKind { exact, central_difference };
 enum class EvaluationSet { test, tuning };
 enum class ScheduleKind { cosine, constant };
 
@@ -50,6 +51,13 @@ struct Settings {
   double momentum = 0.9;
   double weight_decay = 5e-4;
 
+  double validation_rows = 0;
+  double keep = 0.75;
+  bool keep_hard = false;
+  Index prior_runs = 1;
+  double prior_share = 1;
+  double sharpness = 2;
+
   double meta_learning_rate = 1e-3;
   double meta_weight_decay = 1e-4;
   ScheduleKind meta_schedule = ScheduleKind::constant;
@@ -70,6 +78,7 @@ struct Settings {
   double b_eff_floor = 0;
   double b_eff_floor_strength = 1;
   double tempering = 0;
+  AlignmentKind alignment = AlignmentKind::exact;
 };
 
 /// The channels of each convolution of the CNN, of each stage of the residual net; none for the MLP.
@@ -127,6 +136,11 @@ inline Domain<double> not_negative() {
 inline Domain<double> fraction() {
   return [](double x) { return x >= 0 && x <= 1 ? "" : mts::detail::text("expected a number from 0 to 1, found ", x); };
 }
+inline Domain<double> share() {
+  return [](double x) {
+    return x > 0 && x <= 1 ? "" : mts::detail::text("expected a number above 0 and at most 1, found ", x);
+  };
+}
 inline Domain<double> below_one() {
   return [](double x) {
     return x >= 0 && x < 1 ? "" : mts::detail::text("expected a number from 0 to below 1, found ", x);
@@ -170,7 +184,23 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"momentum", "X", "its momentum"}, s.momentum, below_one());
   visit(Option{"weight-decay", "X", "its weight decay"}, s.weight_decay, not_negative());
 
-  visit.group("Selection (mts)");
+  visit.group("Selection without a weight net");
+  visit(Option{"validation-rows", "F", "share of each training batch that is validation samples, for any method"},
+        s.validation_rows, below_one());
+  visit(
+      Option{"keep", "F",
+             "share that is kept: of each class's edits (filters, random-subset), of each batch (small-loss, rho-loss, "
+             "glister)"},
+      s.keep, share());
+  visit(Option{"keep-hard", "", "el2n, grand: keep the highest scores, as their papers prune, not the lowest"},
+        s.keep_hard, any());
+  visit(Option{"prior-runs", "K", "runs without selection that EL2N, GraNd and forgetting are taken from"},
+        s.prior_runs, at_least<Index>(1));
+  visit(Option{"prior-share", "F", "their length, of --steps"}, s.prior_share, share());
+  visit(Option{"sharpness", "X", "soft-gate: slope of the gate, in standard deviations of the alignments"}, s.sharpness,
+        positive());
+
+  visit.group("Selection by a weight net");
   visit(Option{"meta-lr", "X", "learning rate of the weight net, by AdamW"}, s.meta_learning_rate, not_negative());
   visit(Option{"meta-schedule", "NAME", "how it goes on"}, s.meta_schedule, any());
   visit(Option{"meta-weight-decay", "X", "its weight decay"}, s.meta_weight_decay, not_negative());
@@ -193,6 +223,7 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"b-eff-floor-strength", "X", "strength of that penalty"}, s.b_eff_floor_strength, not_negative());
   visit(Option{"tempering", "F", "hard floor: temper the weights so that B_eff/N >= F; 0 for none"}, s.tempering,
         fraction());
+  visit(Option{"alignment", "NAME", "how alignments are computed"}, s.alignment, any());
 }
 
 /// The same for Session.
@@ -225,6 +256,10 @@ struct Choices<WeightNetKind> {
 template <>
 struct Choices<Mode> {
   static const std::vector<Choice<Mode>>& all();
+};
+template <>
+struct Choices<AlignmentKind> {
+  static const std::vector<Choice<AlignmentKind>>& all();
 };
 template <>
 struct Choices<ScheduleKind> {

@@ -117,7 +117,7 @@ void carry_out(const Settings& settings, const data::Problem& problem, Run& run,
 
 void check_batches(const Settings& s, const Benchmark& benchmark) {
   const bool learns =
-      std::any_of(s.methods.begin(), s.methods.end(), [](const auto& m) { return method_named(m).learns_weights; });
+      std::any_of(s.methods.begin(), s.methods.end(), [](const auto& m) { return method_named(m).weighs; });
   const Index share = learns && s.disjoint ? 2 : 1;
   for (const Index n : s.batches)
     if (n > benchmark.pool_size / share)

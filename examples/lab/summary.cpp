@@ -110,8 +110,7 @@ Summary summarize(const Settings& s, const Study& study) {
       const auto d = differences_of(s, study, method);
       summary.differences.insert(summary.differences.end(), d.begin(), d.end());
     }
-    if (method_named(method).learns_weights && s.batches.size() > 1)
-      summary.trends.push_back(trend_of(s, study, method));
+    if (method_named(method).weighs && s.batches.size() > 1) summary.trends.push_back(trend_of(s, study, method));
   }
   return summary;
 }

@@ -1,11 +1,14 @@
-// What the settings mean: the network that is trained, and what is done to its images.
+// What all methods share: the network that is trained, its batches, and what runs without selection show.
 #include "lab/training.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "mts/nn/cnn.hpp"
 #include "mts/nn/mlp.hpp"
 #include "mts/nn/resnet.hpp"
+#include "mts/selection/uniform_step.hpp"
 
 namespace mts::lab {
 
@@ -51,6 +54,161 @@ std::optional<data::Augmentation<float>> make_augmentation(const Settings& s, co
   if (kind == flip || kind == shift_flip || kind == crop_flip) options.flip = 0.5;
   return data::Augmentation<float>(image_of(problem, "--augment " + name_of_choice(kind)), options, seed,
                                    "lab: augmentation");
+}
+
+// ------------------------------------------------------------------------------------------------------------ the task
+
+namespace {
+
+/// The pool with the validation samples behind it.
+data::Pool extended(const data::Problem& problem) {
+  data::Pool pool = problem.pool;
+  const data::LabelledSet& v = problem.validation;
+  const Index n = pool.size(), m = v.size();
+  const auto append = [&](RowMatrix<float>& rows, const RowMatrix<float>& more) {
+    rows.conservativeResize(n + m, Eigen::NoChange);
+    rows.bottomRows(m) = more;
+  };
+  append(pool.inputs, v.inputs);
+  append(pool.embeddings, v.embeddings);
+  pool.labels.insert(pool.labels.end(), v.labels.begin(), v.labels.end());
+  pool.attributes.insert(pool.attributes.end(), v.attributes.begin(), v.attributes.end());
+  for (Index i = n; i < n + m; ++i) {
+    pool.groups.push_back(data::real_group);
+    pool.kinds.push_back(data::Kind::real);
+    pool.origins.push_back(i);
+  }
+  return pool;
+}
+
+}  // namespace
+
+Task::Task(Settings s, const data::Problem& p, Index n, std::uint64_t draw)
+    : settings(std::move(s)),
+      problem(p),
+      batch(n),
+      seed(draw),
+      validation_rows(std::llround(settings.validation_rows * static_cast<double>(n))) {
+  check_value(validation_rows < n, "--validation-rows", "of a batch of ", n, " samples ", validation_rows,
+              " would be validation samples, which leaves none of the pool: expected a smaller share");
+  pool = validation_rows > 0 ? std::make_shared<const data::Pool>(extended(p))
+                             : std::shared_ptr<const data::Pool>(std::shared_ptr<void>(), &p.pool);
+}
+
+Samples Task::pool_samples() const {
+  Samples all;
+  all.labels = pool->labels;
+  all.groups = pool->groups;
+  return all;
+}
+
+const features::TrainingDynamics& Task::dynamics() const {
+  if (dynamics_) return *dynamics_;
+  auto dynamics = std::make_shared<features::TrainingDynamics>(pool->size());
+  const auto model = make_classifier(settings, problem);
+  const Index steps = std::max<Index>(1, std::llround(settings.prior_share * static_cast<double>(settings.steps)));
+  for (Index k = 0; k < settings.prior_runs; ++k) {
+    Task own = *this;
+    own.seed = RandomStream(seed, "lab: prior run", static_cast<std::uint64_t>(k))();
+    PoolBatches batches(own);
+    UniformStep step(model, initial_parameters(model, own.seed), make_optimizer(settings));
+    for (Index t = 0; t < steps; ++t) {
+      batches.next();
+      dynamics->observe(batches.samples.ids, model.forward(step.theta(), batches.batch).logits(),
+                        batches.samples.labels);
+      step(batches.batch, batches.samples);
+    }
+    dynamics->score_pool(model, step.theta(), 256, [&](std::span<const Index> ids, auto& b, auto& samples) {
+      data::gather(*pool, ids, b, samples);
+    });
+  }
+  dynamics_ = std::move(dynamics);
+  return *dynamics_;
+}
+
+// --------------------------------------------------------------------------------------------------------- the batches
+
+namespace {
+
+std::vector<Index> whole_of(Index n) {
+  std::vector<Index> all(static_cast<std::size_t>(n));
+  std::iota(all.begin(), all.end(), Index{0});
+  return all;
+}
+
+}  // namespace
+
+PoolBatches::PoolBatches(const Task& task, std::string purpose)
+    : PoolBatches(task, whole_of(task.problem.pool.size()), std::move(purpose)) {}
+
+PoolBatches::PoolBatches(const Task& task, std::vector<Index> kept, std::string purpose)
+    : pool_(task.pool),
+      kept_(std::move(kept)),
+      sampler_(
+          static_cast<Index>(kept_.size()),
+          {.batch = std::min(task.batch - task.validation_rows, std::max<Index>(1, static_cast<Index>(kept_.size()))),
+           .seed = task.seed,
+           .purpose = std::move(purpose)}),
+      validation_rows_(task.validation_rows),
+      validation_begin_(task.problem.pool.size()),
+      augmentation_(make_augmentation(task.settings, task.problem, task.seed)) {
+  if (validation_rows_ > 0)
+    validation_.emplace(task.problem.validation.size(),
+                        data::EpochSampler::Options{.batch = 1, .seed = task.seed, .purpose = "lab: validation rows"});
+}
+
+void PoolBatches::next(std::span<const Index> excluded) {
+  if (excluded.empty()) {
+    sampler_.next(ids_);
+  } else {  // those that the sampler knows, by its places
+    barred_.clear();
+    for (const Index i : excluded) {
+      const auto at = std::lower_bound(kept_.begin(), kept_.end(), i);
+      if (at != kept_.end() && *at == i) barred_.push_back(at - kept_.begin());
+    }
+    sampler_.next(ids_, barred_);
+  }
+  for (Index& i : ids_) i = kept_[static_cast<std::size_t>(i)];
+  for (Index k = 0; k < validation_rows_; ++k) {
+    validation_->next(row_);
+    ids_.push_back(validation_begin_ + row_[0]);
+  }
+  data::gather(*pool_, ids_, batch, samples);
+  if (augmentation_) augmentation_->in_place(batch, ids_, step_);
+  ++step_;
+}
+
+ValidationBatches::ValidationBatches(const data::LabelledSet& set, Index size, std::uint64_t seed)
+    : set_(set),
+      sampler_(set.size(), {.batch = size == 0 ? set.size() : size, .seed = seed, .purpose = "lab: validation order"}),
+      whole_(size == 0 || size == set.size()) {
+  if (!whole_) return;
+  data::gather_all(set, batch);
+  describe();
+}
+void ValidationBatches::next() {
+  if (whole_) return;
+  sampler_.next(ids_);
+  data::gather(set_, ids_, batch);
+  describe();
+}
+void ValidationBatches::describe() {
+  samples.labels = batch.labels;
+  samples.groups.assign(batch.labels.size(), data::real_group);
+}
+
+void MeanWeights::add(const Samples& samples, const SampleVector& p) {
+  for (Index k = 0; k < p.size(); ++k) {
+    const Index i = samples.ids[static_cast<std::size_t>(k)];
+    sums_[i] += static_cast<double>(p.size()) * p[k];
+    visits_[i] += 1;
+  }
+}
+SampleVector MeanWeights::of_first(Index n) const {
+  SampleVector means = SampleVector::Ones(n);
+  for (Index i = 0; i < n; ++i)
+    if (visits_[i] > 0) means[i] = sums_[i] / visits_[i];
+  return means;
 }
 
 }  // namespace mts::lab

@@ -3,7 +3,9 @@
 /// One run of one method: a classifier in training, whatever chooses its samples.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "mts/data/augment.hpp"
 #include "mts/data/pool.hpp"
 #include "mts/data/sampler.hpp"
+#include "mts/features/training_dynamics.hpp"
 #include "mts/nn/classifier.hpp"
 #include "mts/optim/sgd.hpp"
 #include "mts/selection/step_report.hpp"
@@ -19,10 +22,24 @@ namespace mts::lab {
 
 /// What a method is given. The problem outlives the training.
 struct Task {
-  const Settings& settings;
+  /// \throws ValueError if the validation rows of a batch leave no room for samples of the pool
+  Task(Settings settings, const data::Problem& problem, Index batch, std::uint64_t seed);
+
+  Settings settings;
   const data::Problem& problem;
   Index batch = 0;
   std::uint64_t seed = 0;
+  Index validation_rows = 0;  ///< of every training batch
+  /// What batches are drawn from, and features are fitted on: the problem's pool; behind it the validation samples, as
+  /// real ones, where batches have rows of them.
+  std::shared_ptr<const data::Pool> pool;
+
+  Samples pool_samples() const;  ///< labels and groups of all of it
+  /// What runs without selection show of every sample of the pool; they are made when first asked for.
+  const features::TrainingDynamics& dynamics() const;
+
+ private:
+  mutable std::shared_ptr<const features::TrainingDynamics> dynamics_;
 };
 
 class Training {
@@ -32,7 +49,8 @@ class Training {
   virtual StepReport step() = 0;
   virtual const nn::Classifier<float>& model() const = 0;
   virtual const DenseParameters<float>& theta() const = 0;
-  /// The learned weight psi(z) >= 0 of every pool sample as things stand; none for a method that learns no weights.
+  /// The weight >= 0 that the method gives to every sample of the pool as things stand, on a scale of its own; none for a method
+  /// that weighs none.
   virtual std::optional<SampleVector> pool_weights() = 0;
 };
 
@@ -59,31 +77,61 @@ inline Sgd<DenseParameters<float>> make_optimizer(const Settings& settings) {
                                       .schedule = make_schedule(settings.schedule, settings.steps)});
 }
 
-/// The training batches of a run, augmented if the settings say so, in the same order for all methods. A sample that is in two
-/// batches of a step (crossed mode) is augmented alike in both.
+/// The training batches of a run, augmented if the settings say so, in the same order for all methods that draw from the whole
+/// pool. A sample that is in two batches of a step (crossed mode) is augmented alike in both.
 class PoolBatches {
  public:
-  explicit PoolBatches(const Task& task, std::string purpose = "lab: batch order")
-      : pool_(task.problem.pool),
-        sampler_(pool_.size(), {.batch = task.batch, .seed = task.seed, .purpose = std::move(purpose)}),
-        augmentation_(make_augmentation(task.settings, task.problem, task.seed)) {}
+  explicit PoolBatches(const Task& task, std::string purpose = "lab: batch order");
+  /// Of these samples of the pool alone; where they do not fill a batch, batches are as large as they are many.
+  /// \throws ValueError if there are none
+  PoolBatches(const Task& task, std::vector<Index> kept, std::string purpose = "lab: batch order");
 
-  /// Fills `batch` and `samples` with the next batch, without the samples `excluded`.
-  void next(std::span<const Index> excluded = {}) {
-    sampler_.next(ids_, excluded);
-    data::gather(pool_, ids_, batch, samples);
-    if (augmentation_) augmentation_->in_place(batch, ids_, step_);
-    ++step_;
-  }
+  /// Fills `batch` and `samples` with the next batch, without the samples `excluded`; its last rows are the validation
+  /// samples in turn, where the settings ask for them.
+  void next(std::span<const Index> excluded = {});
+
   nn::ClassificationBatch<float> batch;
   Samples samples;
 
  private:
-  const data::Pool& pool_;
+  std::shared_ptr<const data::Pool> pool_;
+  std::vector<Index> kept_;
   data::EpochSampler sampler_;
+  std::optional<data::EpochSampler> validation_;  // a row at a time
+  Index validation_rows_, validation_begin_;
   std::optional<data::Augmentation<float>> augmentation_;
   std::uint64_t step_ = 0;
+  std::vector<Index> ids_, barred_, row_;
+};
+
+/// The validation samples of a step: all of them, or batches in an order of their own.
+class ValidationBatches {
+ public:
+  /// \param batch  0 for all
+  ValidationBatches(const data::LabelledSet& set, Index batch, std::uint64_t seed);
+  void next();
+
+  nn::ClassificationBatch<float> batch;
+  Samples samples;
+
+ private:
+  void describe();
+  const data::LabelledSet& set_;
+  data::EpochSampler sampler_;
+  bool whole_;
   std::vector<Index> ids_;
+};
+
+/// The mean of N p_i over the batches in which a sample was: what a method that weighs each batch anew made of it. 1 for a sample
+/// that never was in one.
+class MeanWeights {
+ public:
+  explicit MeanWeights(Index samples) : sums_(SampleVector::Zero(samples)), visits_(SampleVector::Zero(samples)) {}
+  void add(const Samples& samples, const SampleVector& p);
+  SampleVector of_first(Index n) const;
+
+ private:
+  SampleVector sums_, visits_;
 };
 
 }  // namespace mts::lab

@@ -28,7 +28,7 @@ toy::Spec with_momentum() {
 
 template <class Rule, class E = CheapestAlignment>
 auto make(const Toy& problem, Rule rule, E estimator = {}) {
-  return RuleStep(problem.model, problem.theta.clone(), Sgd<Dense>(problem.spec.inner.sgd), std::move(rule), estimator);
+  return RuleStep(problem.model, problem.theta.clone(), Sgd<Dense>(problem.spec.inner.sgd), std::move(rule), 0, estimator);
 }
 template <class Step>
 StepReport go(Step& step, const toy::Drawn& train, const toy::Drawn& validation) {

@@ -126,13 +126,18 @@ class RuleStep {
   using Batch = typename M::Batch;
   using Theta = typename M::Parameters;
 
-  RuleStep(M model, Theta theta, Inner inner, Rule rule, E estimator = {})
+  /// \param uniform_steps  warm start: so many steps with equal weights before the rule is first asked
+  /// \throws ValueError if uniform_steps < 0
+  RuleStep(M model, Theta theta, Inner inner, Rule rule, Index uniform_steps = 0, E estimator = {})
       : model_(std::move(model)),
         theta_(std::move(theta)),
         inner_(std::move(inner)),
         rule_(std::move(rule)),
+        uniform_steps_(uniform_steps),
         estimator_(std::move(estimator)),
-        gradient_(theta_.zeros_like()) {}
+        gradient_(theta_.zeros_like()) {
+    check_value(uniform_steps >= 0, Rule::name, "uniform_steps must not be negative, found ", uniform_steps);
+  }
 
   /// \throws NumericalError for a loss, weight or gradient that is not finite; ValueError for a negative weight
   StepReport operator()(const Batch& train, const Samples& samples, const Batch& validation,
@@ -174,7 +179,10 @@ class RuleStep {
     static_assert(
         requires { rule_(context, weights_.p); },
         "mts: RuleStep asks its rule for  void operator()(const Context&, SampleVector& w)");
-    rule_(context, weights_.p);
+    if (steps_ < uniform_steps_)
+      weights_.p.setOnes(lin.value().size());
+    else
+      rule_(context, weights_.p);
     normalize(lin.value().size(), report);
     if (context.aligned()) {
       report.alignment = E::name;
@@ -217,6 +225,7 @@ class RuleStep {
   Theta theta_;
   Inner inner_;
   Rule rule_;
+  Index uniform_steps_;
   E estimator_;
   Theta gradient_;
   Index steps_ = 0;

@@ -1,4 +1,4 @@
-// The method `mts`: a weight net learns, while the classifier trains, how much each sample counts.
+// Methods in which a weight net learns, while the classifier trains, how much each sample counts.
 #include <algorithm>
 #include <utility>
 
@@ -48,43 +48,26 @@ struct ChosenWeight {
 double weight_of(const ChosenWeight& psi, double z) { return std::exp(psi.log_value(z)); }
 double weight_of(const ReluWeight& psi, double z) { return psi.value(z); }
 
-/// The validation samples of a step: all of them, or batches in an order of their own.
-class ValidationBatches {
- public:
-  ValidationBatches(const data::LabelledSet& set, Index batch, std::uint64_t seed)
-      : set_(set),
-        sampler_(set.size(),
-                 {.batch = batch == 0 ? set.size() : batch, .seed = seed, .purpose = "lab: validation order"}),
-        whole_(batch == 0 || batch == set.size()) {
-    if (whole_) {
-      data::gather_all(set, current);
-      describe();
-    }
+/// One of the estimators, chosen when the program runs.
+struct ChosenAlignment {
+  static constexpr const char* name = "as chosen";
+  AlignmentKind kind = AlignmentKind::exact;
+  template <class M, class L>
+  static constexpr bool fits = true;
+  template <class M, class L, class P>
+  void operator()(const M& model, const P& theta, const typename M::Batch& batch, const L& lin, const P& v, P& shifted,
+                  SampleVector& out) const {
+    if (kind == AlignmentKind::exact)
+      CheapestAlignment{}(model, theta, batch, lin, v, shifted, out);
+    else
+      CentralDifference{}(model, theta, batch, lin, v, shifted, out);
   }
-  void next() {
-    if (whole_) return;
-    sampler_.next(ids_);
-    data::gather(set_, ids_, current);
-    describe();
-  }
-  Batch current;
-  Samples samples;
-
- private:
-  void describe() {
-    samples.labels = current.labels;
-    samples.groups.assign(current.labels.size(), data::real_group);
-  }
-  const data::LabelledSet& set_;
-  data::EpochSampler sampler_;
-  bool whole_;
-  std::vector<Index> ids_;
 };
 
 template <class W, class A>
-class MtsTraining final : public Training {
+class WeightNetTraining final : public Training {
  public:
-  MtsTraining(const Task& task, Features features, W weight_net, A activation)
+  WeightNetTraining(const Task& task, Features features, W weight_net, A activation)
       : task_(task),
         activation_(activation),
         train_(task),
@@ -97,9 +80,9 @@ class MtsTraining final : public Training {
   StepReport step() override {
     train_.next();
     validation_.next();
-    if (!selector_) return step_(train_.batch, train_.samples, validation_.current, validation_.samples);
+    if (!selector_) return step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
     selector_->next(task_.settings.disjoint ? std::span<const Index>(train_.samples.ids) : std::span<const Index>());
-    return step_(train_.batch, train_.samples, validation_.current, validation_.samples, selector_->batch,
+    return step_(train_.batch, train_.samples, validation_.batch, validation_.samples, selector_->batch,
                  selector_->samples);
   }
   const Model& model() const override { return step_.model(); }
@@ -108,14 +91,14 @@ class MtsTraining final : public Training {
   /// In batches of the training batch's size and random order, as in training, because features normalised over a batch depend
   /// on it. The last one is filled up with samples of the first.
   std::optional<SampleVector> pool_weights() override {
-    const data::Pool& pool = task_.problem.pool;
+    const data::Pool& pool = *task_.pool;
     const auto order = RandomStream(task_.seed, "lab: order of the pool's weights").permutation(pool.size());
     SampleVector weights(pool.size());
     Batch batch;
     Samples samples, range;
     FeatureBatch<float> f;
     std::vector<Index> ids(static_cast<std::size_t>(task_.batch));
-    const auto validation = step_.model().forward(step_.theta(), validation_.current);
+    const auto validation = step_.model().forward(step_.theta(), validation_.batch);
     for (Index begin = 0; begin < pool.size(); begin += task_.batch) {
       for (Index k = 0; k < task_.batch; ++k)
         ids[static_cast<std::size_t>(k)] = order[static_cast<std::size_t>((begin + k) % pool.size())];
@@ -130,11 +113,11 @@ class MtsTraining final : public Training {
       for (Index k = 0; k < std::min(task_.batch, pool.size() - begin); ++k)
         weights[ids[static_cast<std::size_t>(k)]] = weight_of(activation_, logits.value()[k]);
     }
-    return weights;
+    return SampleVector(weights.head(task_.problem.pool.size()));
   }
 
  private:
-  using Step = MtsStep<Model, W, Features, Sgd<Parameters>, AdamW<Parameters>, A>;
+  using Step = MtsStep<Model, W, Features, Sgd<Parameters>, AdamW<Parameters>, A, ChosenAlignment>;
 
   /// How often the weight net moves in a run.
   static Index meta_steps(const Settings& s) {
@@ -154,7 +137,7 @@ class MtsTraining final : public Training {
                 AdamW<Parameters>({.learning_rate = s.meta_learning_rate,
                                    .weight_decay = s.meta_weight_decay,
                                    .schedule = make_schedule(s.meta_schedule, meta_steps(s))}),
-                std::move(options), activation);
+                std::move(options), activation, ChosenAlignment{s.alignment});
   }
 
   Task task_;
@@ -168,19 +151,20 @@ class MtsTraining final : public Training {
 template <class W>
 std::unique_ptr<Training> start(const Task& task, Features features, W weight_net) {
   if (task.settings.activation == WeightActivationKind::relu)
-    return std::make_unique<MtsTraining<W, ReluWeight>>(task, std::move(features), std::move(weight_net), ReluWeight{});
-  return std::make_unique<MtsTraining<W, ChosenWeight>>(task, std::move(features), std::move(weight_net),
-                                                        ChosenWeight{task.settings.activation});
+    return std::make_unique<WeightNetTraining<W, ReluWeight>>(task, std::move(features), std::move(weight_net),
+                                                              ReluWeight{});
+  return std::make_unique<WeightNetTraining<W, ChosenWeight>>(task, std::move(features), std::move(weight_net),
+                                                              ChosenWeight{task.settings.activation});
 }
 
 }  // namespace
 
-std::unique_ptr<Training> start_mts(const Task& task) {
+std::unique_ptr<Training> start_weight_net(const Task& task) {
   const Settings& s = task.settings;
-  const auto features = [&](const std::vector<std::string>& names) { return make_features(names, task.problem); };
+  const auto features = [&](const std::vector<std::string>& names) { return make_features(names, task); };
   switch (s.weight_net) {
     case WeightNetKind::tabular:
-      return start(task, features({}), TabularWeightNet<float>(task.problem.pool.size()));
+      return start(task, features({}), TabularWeightNet<float>(task.pool->size()));
     case WeightNetKind::group: {
       auto group = features({"group"});
       GroupWeightNet<float> net(group.layout(), "group");
@@ -192,6 +176,41 @@ std::unique_ptr<Training> start_mts(const Task& task) {
   auto chosen = features(s.features);
   MlpWeightNet<float> net(chosen.layout(), {.hidden = s.weight_net_hidden});
   return start(task, std::move(chosen), std::move(net));
+}
+
+// What follows is the same with other features, and the hidden layers and activation of its source.
+
+namespace {
+
+std::unique_ptr<Training> start_with(Task task, std::vector<std::string> features, std::vector<Index> hidden,
+                                     WeightActivationKind activation = WeightActivationKind::sigmoid) {
+  task.settings.weight_net = WeightNetKind::mlp;
+  task.settings.features = std::move(features);
+  task.settings.weight_net_hidden = std::move(hidden);
+  task.settings.activation = activation;
+  return start_weight_net(task);
+}
+
+}  // namespace
+
+/// The MTS paper's 22 inputs, in its order.
+std::unique_ptr<Training> start_mts_paper(const Task& task) {
+  return start_with(
+      task,
+      {"nearest-validation-cosine", "validation-centre-cosine", "real-centre-cosine", "synthetic-centre-cosine",
+       "nearest-real-cosine", "nearest-synthetic-cosine", "neighbour-agreement", "median-distance-rank",
+       "gradient-norm", "error-norm", "forgetting", "class", "group"},
+      {100, 100});
+}
+/// Shu et al., Meta-Weight-Net: learning an explicit mapping for sample weighting, NeurIPS 2019.
+std::unique_ptr<Training> start_mw_net(const Task& task) { return start_with(task, {"loss"}, {100}); }
+/// Shu et al., CMW-Net: learning a class-aware sample weighting mapping for robust deep learning, TPAMI 2023. There classes are
+/// grouped by their size and each group has a net of its own; here, where classes are as large as one another, the net sees the class.
+std::unique_ptr<Training> start_cmw_net(const Task& task) { return start_with(task, {"loss", "class"}, {100}); }
+/// Calian et al., DataRater: meta-learned dataset curation, NeurIPS 2025: a sample is rated by its content, here its generative
+/// embedding and label, and weighted by the softmax of the ratings over the batch.
+std::unique_ptr<Training> start_data_rater(const Task& task) {
+  return start_with(task, {"generative-embedding", "class"}, {100, 100}, WeightActivationKind::softmax);
 }
 
 }  // namespace mts::lab

@@ -1,0 +1,104 @@
+// Methods that weigh each batch by a rule of its own, without a weight net.
+#include <utility>
+
+#include "lab/methods.hpp"
+#include "lab/training.hpp"
+#include "mts/selection/rule_step.hpp"
+#include "mts/selection/rules/glister.hpp"
+#include "mts/selection/rules/l2rw.hpp"
+#include "mts/selection/rules/rho_loss.hpp"
+#include "mts/selection/rules/small_loss.hpp"
+#include "mts/selection/rules/soft_gate.hpp"
+#include "mts/selection/uniform_step.hpp"
+
+namespace mts::lab {
+
+namespace {
+
+using Model = nn::Classifier<float>;
+using Parameters = DenseParameters<float>;
+
+template <class Rule>
+class RuleTraining final : public Training {
+ public:
+  RuleTraining(const Task& task, Rule rule, Index uniform_steps)
+      : own_(task.problem.pool.size()),
+        train_(task),
+        validation_(task.problem.validation, task.settings.validation_batch, task.seed),
+        step_(make_step(make_classifier(task.settings, task.problem), std::move(rule), uniform_steps, task)),
+        weights_(task.pool->size()) {}
+
+  StepReport step() override {
+    train_.next();
+    validation_.next();
+    const StepReport report = step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
+    weights_.add(train_.samples, step_.weights().p);
+    return report;
+  }
+  const Model& model() const override { return step_.model(); }
+  const Parameters& theta() const override { return step_.theta(); }
+  std::optional<SampleVector> pool_weights() override { return weights_.of_first(own_); }
+
+ private:
+  using Step = RuleStep<Model, Sgd<Parameters>, Rule>;
+  static Step make_step(Model model, Rule rule, Index uniform_steps, const Task& task) {
+    auto theta = initial_parameters(model, task.seed);
+    return Step(std::move(model), std::move(theta), make_optimizer(task.settings), std::move(rule), uniform_steps);
+  }
+
+  Index own_;
+  PoolBatches train_;
+  ValidationBatches validation_;
+  Step step_;
+  MeanWeights weights_;
+};
+
+template <class Rule>
+std::unique_ptr<Training> start(const Task& task, Rule rule, Index uniform_steps) {
+  return std::make_unique<RuleTraining<Rule>>(task, std::move(rule), uniform_steps);
+}
+
+/// The loss of every sample of the pool under a classifier trained, for as many steps, on the validation samples alone.
+SampleVector irreducible_losses(const Task& task) {
+  const auto& v = task.problem.validation;
+  const auto model = make_classifier(task.settings, task.problem);
+  UniformStep step(model, initial_parameters(model, RandomStream(task.seed, "lab: held-out model")()),
+                   make_optimizer(task.settings));
+  ValidationBatches validation(v, std::min(task.batch, v.size()), task.seed);
+  const auto augmentation = make_augmentation(task.settings, task.problem, task.seed);
+  nn::ClassificationBatch<float> augmented;
+  std::vector<Index> ids(validation.batch.labels.size());
+  for (Index t = 0; t < task.settings.steps; ++t) {
+    validation.next();
+    if (augmentation) {
+      augmented = validation.batch;
+      ids.resize(augmented.labels.size());
+      for (std::size_t k = 0; k < ids.size(); ++k) ids[k] = static_cast<Index>(k);
+      augmentation->in_place(augmented, ids, static_cast<std::uint64_t>(t));
+    }
+    step(augmentation ? augmented : validation.batch, validation.samples);
+  }
+  nn::ClassificationBatch<float> all;
+  data::gather_all(*task.pool, all);
+  return model.forward(step.theta(), all).value();
+}
+
+}  // namespace
+
+std::unique_ptr<Training> start_l2rw(const Task& task) {
+  return start(task, rules::L2rw{}, task.settings.uniform_steps);
+}
+std::unique_ptr<Training> start_soft_gate(const Task& task) {
+  return start(task, rules::SoftGate(task.settings.sharpness), task.settings.uniform_steps);
+}
+std::unique_ptr<Training> start_small_loss(const Task& task) {
+  return start(task, rules::SmallLoss(task.settings.keep, task.settings.uniform_steps), 0);
+}
+std::unique_ptr<Training> start_rho_loss(const Task& task) {
+  return start(task, rules::RhoLoss(irreducible_losses(task), task.settings.keep), 0);
+}
+std::unique_ptr<Training> start_glister(const Task& task) {
+  return start(task, rules::Glister({.share = task.settings.keep}), task.settings.uniform_steps);
+}
+
+}  // namespace mts::lab
