@@ -12,7 +12,7 @@
 using namespace mts::data;
 using namespace mts_test;
 
-TEST_CASE("texture has the numbers of docs/benchmarks.md") {
+TEST_CASE("texture has the numbers that were frozen on 2026-11-23") {
   const TextureOptions o;
   CHECK(o.classes == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
   CHECK(o.real_per_class == 100);
@@ -26,6 +26,10 @@ TEST_CASE("texture has the numbers of docs/benchmarks.md") {
   CHECK(numbers(o.content_strength) == std::array{.65, 1.});
   CHECK(o.systematic == 0.9);
   CHECK(std::array{o.validation, o.tuning, o.test} == std::array<Index, 3>{60, 2000, 2000});
+}
+
+TEST_CASE("texture still draws what it drew when it was frozen") {
+  CHECK(checksum_of(built<Texture>().problem) == 1971891126187873497u);
 }
 
 TEST_CASE("texture: in clean sets each texture is equally often, with different classes, in large ones with all") {
