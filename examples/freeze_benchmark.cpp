@@ -1,6 +1,8 @@
 // The study after which the benchmarks were frozen (docs/benchmarks.md). It trains a plain classifier on everything, on
 // the real images alone, on what helps by construction (oracle), and on what static filters keep, over construction
-// seeds 900 to 909, and checks what is required of a benchmark. No learned selection method takes part.
+// seeds 900 to 909. No learned selection method takes part. It checks what is required of each benchmark, and fails by
+// its exit status where that does not hold: the headroom, and real images alone below no selection. How far filters
+// lie below the oracle is asked of the average of the four benchmarks, so it is only printed.
 //
 //   freeze_benchmark NAME --study        the study of one benchmark, some 5 minutes on two cores
 //   freeze_benchmark NAME --alignments   what one step rewards: mean alignments by class and kind, after the freeze
@@ -211,8 +213,8 @@ Moments moments(const std::vector<double>& x) {
   return m;
 }
 
-/// Prints a table (mean +- standard deviation over seeds; differences are paired) and says whether the
-/// requirements hold.
+/// Prints a table (mean +- standard deviation over seeds; differences are paired) and says whether what is required of
+/// each benchmark holds.
 bool report(const std::vector<std::map<std::string, double>>& results) {
   const auto column = [&](const std::string& name, const std::string& minus) {
     std::vector<double> x;
@@ -255,7 +257,8 @@ bool report(const std::vector<std::map<std::string, double>>& results) {
   };
   require("headroom (oracle - no selection) between 8 and 16 points", top - none >= 8 && top - none <= 16);
   require("real only below no selection", alone < none);
-  require("best static filter at least 5 points below the oracle", top - best_mean >= 5);
+  std::printf("best static filter %.2f points below the oracle; at least 5 are asked of the average of the four\n",
+              top - best_mean);
   return all;
 }
 
@@ -316,7 +319,7 @@ void report(const std::vector<ByKind>& seeds) {
 
 enum class What { sample, study, alignments };
 
-/// Runs a benchmark; says whether the requirements hold.
+/// Runs a benchmark; says whether what is required of each holds.
 template <data::Construction B>
 bool run(B benchmark, What what, const data::ImageData& images) {
   Training training;
