@@ -25,6 +25,8 @@
 extern "C" {
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
+void __tsan_ignore_thread_begin();
+void __tsan_ignore_thread_end();
 }
 #endif
 
@@ -32,14 +34,47 @@ namespace mts {
 
 namespace detail {
 
-/// The fork and join edges of a parallel loop, told to ThreadSanitizer: an uninstrumented TBB hides them.
+#if defined(MTS_THREAD_SANITIZER)
+/// Whether ThreadSanitizer watches this thread. It does not between the bodies of a parallel loop, where oneTBB runs: its
+/// tasks count themselves off in the stack frame of the waiting thread by a write that the sanitizer could order only by
+/// seeing into the library, and that thread's next use of its stack would be called a race.
+class Watched {
+ public:
+  static void set(bool watched) {
+    thread_local Watched here;
+    if (watched == here.watched_) return;
+    here.watched_ = watched;
+    watched ? __tsan_ignore_thread_end() : __tsan_ignore_thread_begin();
+  }
+  ~Watched() {
+    if (!watched_) __tsan_ignore_thread_end();
+  }
+
+ private:
+  bool watched_ = true;
+};
+#endif
+
+/// The fork and join edges of a parallel loop, told to ThreadSanitizer: an uninstrumented oneTBB hides them.
 struct ForkJoin {
 #if defined(MTS_THREAD_SANITIZER)
   char fork = 0, join = 0;
-  void forked() { __tsan_release(&fork); }
-  void task_begins() { __tsan_acquire(&fork); }
-  void task_ends() { __tsan_release(&join); }
-  void joined() { __tsan_acquire(&join); }
+  void forked() {
+    __tsan_release(&fork);
+    Watched::set(false);
+  }
+  void task_begins() {
+    __tsan_acquire(&fork);
+    Watched::set(true);
+  }
+  void task_ends() {
+    Watched::set(false);
+    __tsan_release(&join);
+  }
+  void joined() {
+    Watched::set(true);
+    __tsan_acquire(&join);
+  }
 #else
   void forked() {}
   void task_begins() {}
