@@ -28,6 +28,9 @@ std::unique_ptr<Training> start_soft_gate(const Task& task);
 std::unique_ptr<Training> start_rho_loss(const Task& task);
 std::unique_ptr<Training> start_glister(const Task& task);
 
+// mts.cpp: cross-fitted evidence and the ratio of densities
+std::unique_ptr<Training> start_mts(const Task& task);
+
 // weight_net.cpp: a weight net learns
 std::unique_ptr<Training> start_mw_net(const Task& task);
 std::unique_ptr<Training> start_cmw_net(const Task& task);

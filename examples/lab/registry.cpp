@@ -45,7 +45,9 @@ const std::vector<Method>& methods() {
       {"data-rater", "a weight net that sees the generative embedding and the class, softmax over the batch", true, 6,
        &start_data_rater},
       {"mts-paper", "a weight net that sees the 22 inputs of the MTS paper", true, 9, &start_mts_paper},
-      {"mts", "a weight net that sees what --features names", true, 6, &start_weight_net},
+      {"weight-net", "a weight net that sees what --features names", true, 6, &start_weight_net},
+      {"mts", "batches drawn by cross-fitted label evidence times the density ratio of validation to pool", false, 12,
+       &start_mts},
       {"oracle", "the samples that help by construction, which no method can know", false, 3, &start_oracle},
   };
   return entries;

@@ -57,6 +57,8 @@ struct Settings {
   Index prior_runs = 1;
   double prior_share = 1;
   double sharpness = 2;
+  Index folds = 4;
+  double fold_share = 0.5;
 
   double meta_learning_rate = 1e-3;
   double meta_weight_decay = 1e-4;
@@ -199,6 +201,10 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"prior-share", "F", "their length, of --steps"}, s.prior_share, share());
   visit(Option{"sharpness", "X", "soft-gate: slope of the gate, in standard deviations of the alignments"}, s.sharpness,
         positive());
+
+  visit(Option{"folds", "K", "mts: parts of pool and validation set, each judged by a model trained on the rest"},
+        s.folds, at_least<Index>(2));
+  visit(Option{"fold-share", "F", "mts: the length of their training, of --steps"}, s.fold_share, share());
 
   visit.group("Selection by a weight net");
   visit(Option{"meta-lr", "X", "learning rate of the weight net, by AdamW"}, s.meta_learning_rate, not_negative());

@@ -82,9 +82,15 @@ void carry_out(const Settings& settings, const data::Problem& problem, Run& run,
     return begun - before;
   };
   const auto training = method_named(run.method).start({settings, problem, run.batch, run.seed});
-  const double work = work_of(settings, run) / static_cast<double>(settings.steps);
+  const Index preparations = training->preparations();
+  const double work = work_of(settings, run) / static_cast<double>(preparations + settings.steps);
   GsnrWindow gsnr;
   run.dynamics.reserve(static_cast<std::size_t>(settings.steps));
+  for (Index k = 0; k < preparations; ++k) {
+    stop_if_asked();
+    training->prepare();
+    progress.advance(work);
+  }
   for (Index k = 0; k < settings.steps; ++k) {
     stop_if_asked();
     const StepReport r = training->step();

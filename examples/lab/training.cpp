@@ -142,13 +142,25 @@ PoolBatches::PoolBatches(const Task& task, std::string purpose)
     : PoolBatches(task, whole_of(task.problem.pool.size()), std::move(purpose)) {}
 
 PoolBatches::PoolBatches(const Task& task, std::vector<Index> kept, std::string purpose)
+    : PoolBatches(task, kept, [&] {
+        const auto n = static_cast<Index>(kept.size());
+        return data::EpochSampler(n, {.batch = std::min(task.batch - task.validation_rows, std::max<Index>(1, n)),
+                                      .seed = task.seed,
+                                      .purpose = std::move(purpose)});
+      }()) {}
+
+PoolBatches::PoolBatches(const Task& task, SampleVector weights, std::string purpose)
+    : PoolBatches(task, whole_of(task.problem.pool.size()), [&] {
+        check_size("PoolBatches", "weights", task.problem.pool.size(), weights.size());
+        return data::WeightedSampler(
+            std::move(weights),
+            {.batch = task.batch - task.validation_rows, .seed = task.seed, .purpose = std::move(purpose)});
+      }()) {}
+
+PoolBatches::PoolBatches(const Task& task, std::vector<Index> kept, Sampler sampler)
     : pool_(task.pool),
       kept_(std::move(kept)),
-      sampler_(
-          static_cast<Index>(kept_.size()),
-          {.batch = std::min(task.batch - task.validation_rows, std::max<Index>(1, static_cast<Index>(kept_.size()))),
-           .seed = task.seed,
-           .purpose = std::move(purpose)}),
+      sampler_(std::move(sampler)),
       validation_rows_(task.validation_rows),
       validation_begin_(task.problem.pool.size()),
       augmentation_(make_augmentation(task.settings, task.problem, task.seed)) {
@@ -159,14 +171,16 @@ PoolBatches::PoolBatches(const Task& task, std::vector<Index> kept, std::string 
 
 void PoolBatches::next(std::span<const Index> excluded) {
   if (excluded.empty()) {
-    sampler_.next(ids_);
+    std::visit([&](auto& sampler) { sampler.next(ids_); }, sampler_);
   } else {  // those that the sampler knows, by its places
     barred_.clear();
     for (const Index i : excluded) {
       const auto at = std::lower_bound(kept_.begin(), kept_.end(), i);
       if (at != kept_.end() && *at == i) barred_.push_back(at - kept_.begin());
     }
-    sampler_.next(ids_, barred_);
+    auto* sampler = std::get_if<data::EpochSampler>(&sampler_);
+    check_value(sampler != nullptr, "PoolBatches", "samples can't be excluded from batches drawn by weight");
+    sampler->next(ids_, barred_);
   }
   for (Index& i : ids_) i = kept_[static_cast<std::size_t>(i)];
   for (Index k = 0; k < validation_rows_; ++k) {

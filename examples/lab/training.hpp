@@ -7,12 +7,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "lab/settings.hpp"
 #include "mts/data/augment.hpp"
 #include "mts/data/pool.hpp"
 #include "mts/data/sampler.hpp"
+#include "mts/data/weighted_sampler.hpp"
 #include "mts/features/training_dynamics.hpp"
 #include "mts/nn/classifier.hpp"
 #include "mts/optim/sgd.hpp"
@@ -45,6 +47,9 @@ struct Task {
 class Training {
  public:
   virtual ~Training() = default;
+  /// What comes before the first step: so many calls of `prepare`, each about as long as a step.
+  virtual Index preparations() const { return 0; }
+  virtual void prepare() {}
   /// One training step. \throws NumericalError for numbers that are not finite
   virtual StepReport step() = 0;
   virtual const nn::Classifier<float>& model() const = 0;
@@ -86,17 +91,23 @@ class PoolBatches {
   /// \throws ValueError if there are none
   PoolBatches(const Task& task, std::vector<Index> kept, std::string purpose = "lab: batch order");
 
+  /// Of the whole pool, drawn in proportion to these weights.
+  PoolBatches(const Task& task, SampleVector weights, std::string purpose = "lab: batch order");
+
   /// Fills `batch` and `samples` with the next batch, without the samples `excluded`; its last rows are the validation
-  /// samples in turn, where the settings ask for them.
+  /// samples in turn, where the settings ask for them. \throws ValueError if any are excluded from batches drawn by weight
   void next(std::span<const Index> excluded = {});
 
   nn::ClassificationBatch<float> batch;
   Samples samples;
 
  private:
+  using Sampler = std::variant<data::EpochSampler, data::WeightedSampler>;
+  PoolBatches(const Task& task, std::vector<Index> kept, Sampler sampler);
+
   std::shared_ptr<const data::Pool> pool_;
   std::vector<Index> kept_;
-  data::EpochSampler sampler_;
+  Sampler sampler_;
   std::optional<data::EpochSampler> validation_;  // a row at a time
   Index validation_rows_, validation_begin_;
   std::optional<data::Augmentation<float>> augmentation_;

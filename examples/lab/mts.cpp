@@ -1,0 +1,166 @@
+// The method `mts`: weights from cross-fitted evidence and the ratio of densities (docs/results.md says how it came about).
+//
+//     for each fold of pool and validation:     RHO-loss on the rest; P_i of the fold's samples, pool's and validation's
+//     e_i, right_i = label evidence of P        an EM of what wrong samples of each label show
+//     r_i  = density ratio validation : pool    of e_i and of where i lies among the real samples
+//     w_i  = r_i right_i
+//     theta: batches drawn in proportion to w
+//
+// Validation samples decide twice, and each time what they can bear: which labels are believed by a model that has seen them, and a few
+// coefficients of the ratio. The hypergradient asks them at every step for as many directions as the weight net has (law L14).
+#include <utility>
+
+#include "lab/methods.hpp"
+#include "lab/training.hpp"
+#include "mts/data/folds.hpp"
+#include "mts/features/nearest_real_cosine.hpp"
+#include "mts/features/real_margin.hpp"
+#include "mts/selection/density_ratio.hpp"
+#include "mts/selection/label_evidence.hpp"
+#include "mts/selection/uniform_step.hpp"
+
+namespace mts::lab {
+
+namespace {
+
+using Model = nn::Classifier<float>;
+using Parameters = DenseParameters<float>;
+
+/// The problem with parts of its pool and of its validation set. What is judged on is left out.
+data::Problem restricted(const data::Problem& problem, std::span<const Index> pool, std::span<const Index> validation) {
+  data::Problem part;
+  part.name = problem.name;
+  part.classes = problem.classes;
+  part.image = problem.image;
+  const auto take = [](const data::LabelledSet& from, std::span<const Index> ids, data::LabelledSet& to) {
+    const std::vector<Index> rows(ids.begin(), ids.end());
+    to.inputs = from.inputs(rows, Eigen::all);
+    to.embeddings = from.embeddings(rows, Eigen::all);
+    for (const Index i : ids) {
+      to.labels.push_back(from.labels[static_cast<std::size_t>(i)]);
+      to.attributes.push_back(from.attributes[static_cast<std::size_t>(i)]);
+    }
+  };
+  take(problem.pool, pool, part.pool);
+  take(problem.validation, validation, part.validation);
+  for (const Index i : pool) {
+    part.pool.groups.push_back(problem.pool.groups[static_cast<std::size_t>(i)]);
+    part.pool.kinds.push_back(problem.pool.kinds[static_cast<std::size_t>(i)]);
+    part.pool.origins.push_back(problem.pool.origins[static_cast<std::size_t>(i)]);
+  }
+  return part;
+}
+
+/// Rows `ids` of `out` <- the softmax of the model's logits for these samples of a set.
+void predict(const Model& model, const Parameters& theta, const data::LabelledSet& set, std::span<const Index> ids,
+             RowMatrix<double>& out) {
+  nn::ClassificationBatch<float> batch;
+  data::gather(set, ids, batch);
+  const auto forward = model.forward(theta, batch);
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    const Eigen::RowVectorXd z = forward.logits().row(static_cast<Index>(k)).template cast<double>();
+    const Eigen::RowVectorXd e = (z.array() - z.maxCoeff()).exp();
+    out.row(ids[k]) = e / e.sum();
+  }
+}
+
+/// With validation rows in each batch, a tenth where the settings ask for none.
+Task with_validation_rows(const Task& task) {
+  constexpr double usual = 0.1;
+  Settings s = task.settings;
+  if (s.validation_rows == 0) s.validation_rows = usual;
+  return Task(std::move(s), task.problem, task.batch, task.seed);
+}
+
+class MtsTraining final : public Training {
+ public:
+  explicit MtsTraining(const Task& task)
+      : task_(with_validation_rows(task)),
+        fold_steps_(
+            std::max<Index>(1, std::llround(task.settings.fold_share * static_cast<double>(task.settings.steps)))),
+        pool_folds_(data::folds(task.problem.pool.size(), task.settings.folds, {task.seed, "lab: folds of the pool"})),
+        validation_folds_(
+            data::folds(task.problem.validation.size(), task.settings.folds, {task.seed, "lab: folds of validation"})),
+        pool_(task.problem.pool.size(), task.problem.classes),
+        validation_(task.problem.validation.size(), task.problem.classes),
+        step_(make_step(task_)) {}
+
+  Index preparations() const override { return task_.settings.folds * fold_steps_; }
+  void prepare() override {
+    const auto f = static_cast<std::size_t>(prepared_ / fold_steps_);
+    if (prepared_ % fold_steps_ == 0) begin_fold(f);
+    in_fold_->step();
+    if (++prepared_ % fold_steps_ == 0) end_fold(f);
+    if (prepared_ == preparations()) weigh();
+  }
+  StepReport step() override {
+    batches_->next();
+    return step_(batches_->batch, batches_->samples);
+  }
+  const Model& model() const override { return step_.model(); }
+  const Parameters& theta() const override { return step_.theta(); }
+  std::optional<SampleVector> pool_weights() override { return weights_; }
+
+ private:
+  using Step = UniformStep<Model, Sgd<Parameters>>;
+  static Step make_step(const Task& task) {
+    auto model = make_classifier(task.settings, task.problem);
+    auto theta = initial_parameters(model, task.seed);
+    return Step(std::move(model), std::move(theta), make_optimizer(task.settings));
+  }
+
+  void begin_fold(std::size_t f) {
+    part_ = restricted(task_.problem, pool_folds_[f].rest, validation_folds_[f].rest);
+    Settings s = task_.settings;
+    s.steps = fold_steps_;
+    in_fold_ = start_rho_loss(Task(std::move(s), part_, task_.batch, RandomStream(task_.seed, "lab: fold", f)()));
+  }
+  void end_fold(std::size_t f) {
+    predict(in_fold_->model(), in_fold_->theta(), task_.problem.pool, pool_folds_[f].held_out, pool_);
+    predict(in_fold_->model(), in_fold_->theta(), task_.problem.validation, validation_folds_[f].held_out, validation_);
+    in_fold_.reset();
+    part_ = {};
+  }
+
+  /// The weights, of the out-of-fold predictions.
+  void weigh() {
+    const data::Problem& problem = task_.problem;
+    const Index n = problem.pool.size(), m = problem.validation.size();
+    Samples samples;
+    samples.labels = problem.pool.labels;
+    samples.groups = problem.pool.groups;
+    const LabelEvidence evidence(pool_, samples);
+
+    // Positions of both sides among the same real samples: the pool's and the validation's, each without itself.
+    features::NearestRealCosine nearest(3);
+    features::RealMargin margin(3);
+    nearest.fit(task_.pool->embeddings, task_.pool_samples());
+    margin.fit(task_.pool->embeddings, task_.pool_samples());
+    RowMatrix<double> features(n + m, 5);
+    features.col(0).head(n) = evidence.ratio();
+    features.col(0).tail(m) = evidence.ratio(validation_, problem.validation.labels);
+    features.middleCols(1, 3) = nearest.table().values();
+    features.col(4) = margin.table().values().col(0);
+
+    const SampleVector log_ratio =
+        log_density_ratio(features.topRows(n), problem.pool.labels, features.bottomRows(m), problem.validation.labels);
+    weights_ = (log_ratio.array() - log_ratio.maxCoeff()).exp() * evidence.right().array();
+    batches_.emplace(task_, *weights_);
+  }
+
+  Task task_;
+  Index fold_steps_, prepared_ = 0;
+  std::vector<data::Fold> pool_folds_, validation_folds_;
+  RowMatrix<double> pool_, validation_;  // out-of-fold probabilities
+  data::Problem part_;
+  std::unique_ptr<Training> in_fold_;
+  std::optional<SampleVector> weights_;
+  std::optional<PoolBatches> batches_;
+  Step step_;
+};
+
+}  // namespace
+
+std::unique_ptr<Training> start_mts(const Task& task) { return std::make_unique<MtsTraining>(task); }
+
+}  // namespace mts::lab
