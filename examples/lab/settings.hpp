@@ -31,7 +31,7 @@ Index default_generator_epochs();       ///< the library's choice
 /// What the results depend on.
 struct Settings {
   std::string benchmark = "spurious";
-  std::vector<std::string> methods = {"uniform", "mts"};
+  std::vector<std::string> methods = {"uniform", "weight-net", "mts"};
   std::vector<Index> batches = {64, 256, 1024};
   Index seeds = 3;
   std::uint64_t first_seed = 0;

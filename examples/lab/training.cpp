@@ -60,6 +60,12 @@ std::optional<data::Augmentation<float>> make_augmentation(const Settings& s, co
 
 namespace {
 
+std::vector<Index> whole_of(Index n) {
+  std::vector<Index> all(static_cast<std::size_t>(n));
+  std::iota(all.begin(), all.end(), Index{0});
+  return all;
+}
+
 /// The pool with the validation samples behind it.
 data::Pool extended(const data::Problem& problem) {
   data::Pool pool = problem.pool;
@@ -118,25 +124,21 @@ const features::TrainingDynamics& Task::dynamics() const {
                         batches.samples.labels);
       step(batches.batch, batches.samples);
     }
-    dynamics->score_pool(model, step.theta(), 256, [&](std::span<const Index> ids, auto& b, auto& samples) {
+    const auto gather = [&](std::span<const Index> ids, auto& b, auto& samples) {
       data::gather(*pool, ids, b, samples);
-    });
+    };
+    // a last look at every sample: a short run may have passed some over
+    nn::ClassificationBatch<float> all;
+    Samples samples;
+    gather(whole_of(pool->size()), all, samples);
+    dynamics->observe(samples.ids, model.forward(step.theta(), all).logits(), samples.labels);
+    dynamics->score_pool(model, step.theta(), 256, gather);
   }
   dynamics_ = std::move(dynamics);
   return *dynamics_;
 }
 
 // --------------------------------------------------------------------------------------------------------- the batches
-
-namespace {
-
-std::vector<Index> whole_of(Index n) {
-  std::vector<Index> all(static_cast<std::size_t>(n));
-  std::iota(all.begin(), all.end(), Index{0});
-  return all;
-}
-
-}  // namespace
 
 PoolBatches::PoolBatches(const Task& task, std::string purpose)
     : PoolBatches(task, whole_of(task.problem.pool.size()), std::move(purpose)) {}

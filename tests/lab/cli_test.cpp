@@ -36,7 +36,7 @@ TEST_CASE("Command line: what is not given keeps its default") {
   CHECK(command.job == Job::run);
   CHECK(command.session.out == "results");
   CHECK(command.settings.benchmark == "spurious");
-  CHECK(command.settings.methods == std::vector<std::string>{"uniform", "mts"});
+  CHECK(command.settings.methods == std::vector<std::string>{"uniform", "weight-net", "mts"});
   CHECK(command.settings.batches == std::vector<mts::Index>{64, 256, 1024});
   CHECK(command.settings.steps == 600);
   CHECK(command.settings.data == default_data());
@@ -150,7 +150,7 @@ TEST_CASE("Command line: every option arrives") {
 TEST_CASE("Command line: unknown names are refused with the nearest known one") {
   CHECK_REFUSED(UsageError, run_with({"--benchmark", "spurius"}), "benchmark 'spurius'", "did you mean 'spurious'");
   CHECK_REFUSED(UsageError, run_with({"--method", "uniform,mst"}), "method 'mst'", "did you mean 'mts'", "uniform");
-  CHECK_REFUSED(UsageError, run_with({"--method", "zzzzzzzz"}), "method 'zzzzzzzz'", "expected uniform or mts");
+  CHECK_REFUSED(UsageError, run_with({"--method", "zzzzzzzz"}), "method 'zzzzzzzz'", "expected uniform, real-only, ");
   CHECK_REFUSED(UsageError, run_with({"--features", "los"}), "feature 'los'", "did you mean 'loss'");
   CHECK_REFUSED(UsageError, run_with({"--activation", "sigmod"}), "--activation 'sigmod'", "did you mean 'sigmoid'");
   CHECK_REFUSED(UsageError, run_with({"--weight-net", "table"}), "--weight-net 'table'", "tabular");

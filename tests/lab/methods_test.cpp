@@ -34,16 +34,17 @@ Outcome outcome(const std::string& method, const Settings& s, Index batch = 16, 
                 const mts::data::Problem& problem = mts_test::small_problem()) {
   const auto training = method_named(method).start({s, problem, batch, seed});
   Outcome o;
+  for (Index k = 0; k < training->preparations(); ++k) training->prepare();
   for (Index k = 0; k < s.steps; ++k) o.last = training->step();
   o.theta.assign(training->theta().data(), training->theta().data() + training->theta().size());
   o.weights = training->pool_weights();
   return o;
 }
 
-TEST_CASE("Methods: uniform learns no weights, mts a positive one for every sample of the pool") {
+TEST_CASE("Methods: uniform learns no weights, a weight net a positive one for every sample of the pool") {
   const Settings s = short_settings();
   CHECK(!outcome("uniform", s).weights);
-  const auto o = outcome("mts", s);
+  const auto o = outcome("weight-net", s);
   REQUIRE(o.weights);
   REQUIRE(o.weights->size() == 90);
   CHECK(o.weights->minCoeff() > 0);
@@ -52,14 +53,14 @@ TEST_CASE("Methods: uniform learns no weights, mts a positive one for every samp
   CHECK(o.last.phi_moved);
 }
 
-TEST_CASE("Methods: during the warm start mts is uniform, bit for bit") {
+TEST_CASE("Methods: during the warm start a weight net is uniform, bit for bit") {
   Settings s = short_settings();
   s.steps = s.uniform_steps;
-  CHECK(outcome("mts", s).theta == outcome("uniform", s).theta);
+  CHECK(outcome("weight-net", s).theta == outcome("uniform", s).theta);
 }
 
 TEST_CASE("Methods: a run is a function of its settings, batch and seed, whatever the number of threads") {
-  for (const auto* method : {"uniform", "mts"}) {
+  for (const auto* method : {"uniform", "weight-net"}) {
     const auto one = [&] {
       const mts::ThreadLimit limit(1);
       return outcome(method, short_settings());
@@ -105,12 +106,12 @@ TEST_CASE("Methods: every option of the selection does something") {
       {"weight-decay", [](Settings& s) { s.weight_decay = 0.1; }},
   };
   std::map<std::vector<float>, std::string> seen;
-  seen[outcome("mts", short_settings()).theta] = "the defaults";
+  seen[outcome("weight-net", short_settings()).theta] = "the defaults";
   for (const auto& tried : changes) {
     const auto& name = tried.first;
     Settings s = short_settings();
     tried.second(s);
-    const auto o = outcome("mts", s);
+    const auto o = outcome("weight-net", s);
     CAPTURE(name);
     CHECK(o.weights->allFinite());
     const auto placed = seen.emplace(o.theta, name);
@@ -138,7 +139,7 @@ TEST_CASE("Methods: every model learns, by every method, the same whatever the n
   for (const auto model : {ModelKind::mlp, ModelKind::cnn, ModelKind::resnet}) {
     const Settings s = image_settings(model);
     CAPTURE(text_of(model));
-    for (const auto* method : {"uniform", "mts"}) {
+    for (const auto* method : {"uniform", "weight-net"}) {
       const auto training = method_named(method).start({s, problem, 16, 3});
       for (Index k = 0; k < s.steps; ++k) training->step();
       mts::nn::ClassificationBatch<float> test;
@@ -192,7 +193,7 @@ TEST_CASE("Methods: augmentation changes training batches alike for all methods,
     CAPTURE(placed.first->second);
     CHECK(placed.second);
     s.steps = s.uniform_steps;
-    CHECK(image_outcome("mts", s).theta == image_outcome("uniform", s).theta);
+    CHECK(image_outcome("weight-net", s).theta == image_outcome("uniform", s).theta);
   }
   Settings s = plain;
   s.augmentation = AugmentationKind::shift;
@@ -226,7 +227,7 @@ TEST_CASE("Methods: convolutions and augmentation of inputs that are no images a
   s.model = ModelKind::cnn;
   CHECK_REFUSED(mts::ValueError, outcome("uniform", s), "small", "--model cnn needs images");
   s.model = ModelKind::resnet;
-  CHECK_REFUSED(mts::ValueError, outcome("mts", s), "small", "--model resnet needs images");
+  CHECK_REFUSED(mts::ValueError, outcome("weight-net", s), "small", "--model resnet needs images");
   s.model = ModelKind::mlp;
   s.augmentation = AugmentationKind::shift_flip;
   CHECK_REFUSED(mts::ValueError, outcome("uniform", s), "small", "--augment shift-flip needs images");
@@ -244,30 +245,30 @@ TEST_CASE("Methods: ReLU weights can be 0") {
   s.weight_net = WeightNetKind::tabular;
   s.activation = WeightActivationKind::relu;
   // All logits of a tabular net begin at 0, where ReLU weights vanish: a named error, not a silent NaN.
-  CHECK_REFUSED(mts::NumericalError, outcome("mts", s), "S = 0");
+  CHECK_REFUSED(mts::NumericalError, outcome("weight-net", s), "S = 0");
   s.weight_net = WeightNetKind::mlp;
   s.meta_learning_rate = 0.002;
-  const auto o = outcome("mts", s);
+  const auto o = outcome("weight-net", s);
   CHECK(o.weights->minCoeff() >= 0);
 }
 
 TEST_CASE("Methods: crossed mode takes a selector batch of its own and says so") {
   Settings s = short_settings();
   s.mode = Mode::crossed;
-  CHECK(std::string(outcome("mts", s).last.mode) == "crossed");
-  CHECK(std::string(outcome("mts", short_settings()).last.mode) == "joint");
+  CHECK(std::string(outcome("weight-net", s).last.mode) == "crossed");
+  CHECK(std::string(outcome("weight-net", short_settings()).last.mode) == "joint");
 }
 
 TEST_CASE("Methods: with weights by group, samples of a group weigh the same") {
   Settings s = short_settings();
   s.weight_net = WeightNetKind::group;
-  const auto w = *outcome("mts", s).weights;
+  const auto w = *outcome("weight-net", s).weights;
   for (Index i = 0; i < 90; ++i) CHECK(w[i] == w[i < 30 ? 0 : 30]);
   CHECK(w[0] != w[30]);
 }
 
 TEST_CASE("Methods: batches as large as the pool work") {
-  CHECK(outcome("mts", short_settings(), 90).weights->allFinite());
+  CHECK(outcome("weight-net", short_settings(), 90).weights->allFinite());
 }
 
 }  // namespace

@@ -23,12 +23,13 @@ TEST_CASE("Gnuplot: a missing program says what to install and how to do without
 
 TEST_CASE("Dynamics: four panels, a line for each batch size of the method that learns" * doctest::skip(!has_gnuplot)) {
   Settings settings;
+  settings.methods = {"uniform", "weight-net"};
   settings.batches = {256, 64};
   settings.seeds = 2;
   settings.steps = 6;
   settings.uniform_steps = 2;
   Study study;
-  for (const char* method : {"uniform", "mts"})
+  for (const char* method : {"uniform", "weight-net"})
     for (const mts::Index batch : settings.batches)
       for (std::uint64_t seed = 0; seed < 2; ++seed) {
         Run run;
@@ -44,8 +45,9 @@ TEST_CASE("Dynamics: four panels, a line for each batch size of the method that 
   const std::string svg = run_gnuplot(dynamics_script(settings, study, set_terminal("svg", 1000, 760)));
   CHECK(mts_test::contains(svg, "<svg"));
   CHECK(mts_test::contains(svg, "</svg>"));
-  for (const std::string words : {"mean raw weight", "largest normalised weight", "variance of", "effective batch size",
-                                  "training step", "N = 64", "N = 256", "mts on spurious, mlp: median of 2 seeds"}) {
+  for (const std::string words :
+       {"mean raw weight", "largest normalised weight", "variance of", "effective batch size", "training step",
+        "N = 64", "N = 256", "weight-net on spurious, mlp: median of 2 seeds"}) {
     CAPTURE(words);
     CHECK(mts_test::contains(svg, words));
   }
@@ -54,7 +56,7 @@ TEST_CASE("Dynamics: four panels, a line for each batch size of the method that 
   settings.model = ModelKind::cnn;
   settings.augmentation = AugmentationKind::shift_flip;
   CHECK(mts_test::contains(run_gnuplot(dynamics_script(settings, study, set_terminal("svg", 600, 400))),
-                           "mts on spurious, cnn with augmentation shift-flip: median of 2 seeds"));
+                           "weight-net on spurious, cnn with augmentation shift-flip: median of 2 seeds"));
 
   settings.methods = {"uniform"};
   std::erase_if(study.runs, [](const Run& run) { return run.method != "uniform"; });

@@ -44,6 +44,8 @@ std::vector<std::string> small_run(const std::filesystem::path& out, std::vector
                                 "12",
                                 "--uniform-steps",
                                 "4",
+                                "--method",
+                                "uniform,weight-net",
                                 "--batch",
                                 "16,64",
                                 "--seeds",
@@ -97,17 +99,17 @@ TEST_CASE("mts-lab: a run writes its files, the same bytes for 1, 2 and 4 thread
   REQUIRE(results.size() == 1 + 8);
   CHECK(results[0] == "benchmark,method,batch,seed,accuracy_last");
   CHECK(results[1].starts_with("spurious,uniform,16,0,0."));
-  CHECK(results[8].starts_with("spurious,mts,64,1,0."));
+  CHECK(results[8].starts_with("spurious,weight-net,64,1,0."));
 
   const auto dynamics = lines_of(out / "dynamics.csv");
   REQUIRE(dynamics.size() == 1 + 8 * 12);
   CHECK(dynamics[0] == "method,batch,seed,step,mean_w,max_p,var_p,b_eff,gsnr,gamma_norm,train_loss,validation_loss");
   CHECK(dynamics[1].starts_with("uniform,16,0,0,1,0.0625,0,16,nan,nan,"));
-  CHECK(dynamics.back().starts_with("mts,64,1,11,0."));
+  CHECK(dynamics.back().starts_with("weight-net,64,1,11,0."));
   CHECK(!contains(dynamics.back(), "nan"));
 
   CHECK(lines_of(out / "timings.csv")[0] == "method,batch,seed,phase,seconds,times");
-  CHECK(contains(read_plainly(out / "timings.csv"), "mts,64,1,alignments,"));
+  CHECK(contains(read_plainly(out / "timings.csv"), "weight-net,64,1,alignments,"));
 
   const auto truth = lines_of(out / "truth.csv");
   CHECK(truth[0] == "seed,sample,kind,group,label,attribute,origin");
@@ -143,7 +145,7 @@ TEST_CASE("mts-lab: convolutional nets run and leave their picture" * doctest::s
     REQUIRE(status == 0);
     CHECK(contains(child.out(), "spurious, " + model + " with augmentation shift-flip, seed 0"));
     CHECK(contains(read_plainly(folder / model / "dynamics.svg"),
-                   "mts on spurious, " + model + " with augmentation shift-flip: seed 0"));
+                   "weight-net on spurious, " + model + " with augmentation shift-flip: seed 0"));
     CHECK(lines_of(folder / model / "dynamics.csv").size() == 1 + 4 * 12);
     const auto options = nlohmann::json::parse(read_plainly(folder / model / "settings.json"))["options"];
     CHECK(options["model"] == model);

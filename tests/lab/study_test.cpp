@@ -20,6 +20,7 @@ struct SmallSource final : ProblemSource {
 
 Settings small_settings() {
   Settings s;
+  s.methods = {"uniform", "weight-net"};
   s.batches = {8, 32};
   s.seeds = 3;
   s.first_seed = 5;
@@ -42,7 +43,7 @@ TEST_CASE("Study: every method with every batch on every seed, in that order; a 
   const auto study = study_of(small_settings(), source, 4, stop);
   REQUIRE(study.runs.size() == 12);
   std::size_t k = 0;
-  for (const char* method : {"uniform", "mts"})
+  for (const char* method : {"uniform", "weight-net"})
     for (const Index batch : {8, 32})
       for (const std::uint64_t seed : {5, 6, 7}) {
         const Run& run = study.runs[k++];
@@ -51,7 +52,7 @@ TEST_CASE("Study: every method with every batch on every seed, in that order; a 
         CHECK(run.seed == seed);
         CHECK(run.dynamics.size() == 20);
         CHECK(run.accuracy > 1.0 / 3);
-        CHECK(run.weights.has_value() == (run.method == "mts"));
+        CHECK(run.weights.has_value() == (run.method == "weight-net"));
       }
   CHECK(source.made == 3);
   REQUIRE(study.truths.size() == 3);

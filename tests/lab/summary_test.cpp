@@ -12,17 +12,18 @@ struct Example {
   Study study;
 
   Example() {
+    settings.methods = {"uniform", "weight-net"};
     settings.batches = {100, 10};
     settings.steps = 4;
     settings.uniform_steps = 1;
-    for (const char* method : {"uniform", "mts"})
+    for (const char* method : {"uniform", "weight-net"})
       for (const mts::Index batch : settings.batches)
         for (std::uint64_t seed = 0; seed < 3; ++seed) {
           Run run;
           run.method = method;
           run.batch = batch;
           run.seed = seed;
-          const bool learns = run.method == "mts";
+          const bool learns = run.method == "weight-net";
           const double gain = learns ? (batch == 100 ? 0.04 : 0.02) + 0.01 * static_cast<double>(seed) : 0;
           run.accuracy = 0.6 + 0.1 * static_cast<double>(seed) + gain;
           for (mts::Index step = 0; step < 4; ++step) {
@@ -48,7 +49,7 @@ TEST_CASE("Summary: a row for each method and batch") {
   const auto summary = summarize(e.settings, e.study);
   REQUIRE(summary.rows.size() == 4);
   const auto& row = summary.rows[2];
-  CHECK(row.method == "mts");
+  CHECK(row.method == "weight-net");
   CHECK(row.batch == 100);
   CHECK(row.accuracy.mean == doctest::Approx(0.75));  // .64, .75, .86
   CHECK(row.accuracy.deviation == doctest::Approx(0.11));
@@ -118,7 +119,7 @@ TEST_CASE("Summary: one seed has no interval over seeds; its AUC has that of its
 TEST_CASE("Summary: without uniform there is nothing to compare with") {
   Example e;
   std::erase_if(e.study.runs, [](const Run& run) { return run.method == "uniform"; });
-  e.settings.methods = {"mts"};
+  e.settings.methods = {"weight-net"};
   CHECK(summarize(e.settings, e.study).differences.empty());
 }
 
