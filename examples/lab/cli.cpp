@@ -81,6 +81,42 @@ struct Binder {
   }
 };
 
+/// Sets one option.
+struct Setter {
+  const std::string& name;
+  const std::string& text;
+  bool done = false;
+
+  void group(const char*) {}
+  template <class T, class D>
+  void operator()(const Option& option, T& value, const D& domain) {
+    if (option.name != name) return;
+    done = true;
+    if constexpr (std::is_same_v<T, bool>) {
+      if (text != "true" && text != "false")
+        throw refused(option, fmt::format("expected true or false, found '{}'", text));
+      value = text == "true";
+    } else {
+      read(option, text, value);
+      if (const std::string wrong = domain(value); !wrong.empty()) throw refused(option, wrong);
+    }
+  }
+};
+
+/// Writes every option.
+struct Writer {
+  std::vector<std::pair<std::string, std::string>> written;
+
+  void group(const char*) {}
+  template <class T, class D>
+  void operator()(const Option& option, const T& value, const D&) {
+    if constexpr (std::is_same_v<T, bool>)
+      written.emplace_back(option.name, value ? "true" : "false");
+    else
+      written.emplace_back(option.name, text_of(value));
+  }
+};
+
 /// Collects the names of the options.
 struct Names {
   std::vector<std::string> names;
@@ -176,6 +212,28 @@ void check(const Settings& s) {
                     text_of(s.weight_net)));
 }
 
+void set_option(Settings& settings, const std::string& name, const std::string& text) {
+  Setter setter{name, text};
+  for_each_setting(settings, setter);
+  if (setter.done) return;
+  Writer all;
+  for_each_setting(settings, all);
+  std::vector<std::string> known;
+  for (const auto& [known_name, value] : all.written) known.push_back(known_name);
+  throw unknown("option", name, known);
+}
+
+std::vector<std::pair<std::string, std::string>> changed_options(const Settings& settings) {
+  Writer as_they_are, as_by_default;
+  const Settings preset;
+  for_each_setting(settings, as_they_are);
+  for_each_setting(preset, as_by_default);
+  std::vector<std::pair<std::string, std::string>> changed;
+  for (std::size_t k = 0; k < as_they_are.written.size(); ++k)
+    if (as_they_are.written[k] != as_by_default.written[k]) changed.push_back(as_they_are.written[k]);
+  return changed;
+}
+
 std::string help() {
   return "mts-lab: learns which samples of a mixed pool to train on, and shows how\n"
          "\n"
@@ -189,7 +247,7 @@ std::string help() {
          "  mts-lab --version\n"
          "\n"
          "Examples, on two cores four minutes and less than one:\n"
-         "  mts-lab run --benchmark spurious --method uniform,mts --batch 64,256,1024 --seeds 3 --out out\n"
+         "  mts-lab run --benchmark spurious --method uniform,weight-net,mts --batch 64,256,1024 --seeds 3 --out out\n"
          "  mts-lab verify --out out\n";
 }
 
@@ -235,8 +293,8 @@ std::string help_of(Job job) {
 }
 
 std::string listing() {
-  return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) + "\nFeatures of mts\n" +
-         entry_lines(features()) + "\nLaws\n" + law_lines();
+  return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) +
+         "\nFeatures of weight nets\n" + entry_lines(features()) + "\nLaws\n" + law_lines();
 }
 
 Command parse(std::span<const std::string> arguments) {

@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lab/gsnr.hpp"
@@ -33,6 +34,12 @@ Command parse(std::span<const std::string> arguments);
 /// \throws UsageError
 void check(const Settings& settings);
 
+/// Sets the option of this name (without dashes) as the command line would; a flag by "true" or "false".
+/// \throws UsageError for an unknown name, or a value outside the option's domain
+void set_option(Settings& settings, const std::string& name, const std::string& text);
+/// The options that are not as they are by default, by name, in the order of the help.
+std::vector<std::pair<std::string, std::string>> changed_options(const Settings& settings);
+
 /// The text of `mts-lab --help`; of `mts-lab run --help`, `verify --help` and `gsnr --help`; of `mts-lab list`.
 std::string help();
 std::string help_of(Job job);
@@ -53,7 +60,10 @@ std::string text_of(E x) {
 template <class T>
 std::string text_of(const std::vector<T>& list) {
   std::string s;
-  for (const auto& x : list) s += (s.empty() ? "" : ",") + text_of(x);
+  for (const auto& x : list) {
+    if (!s.empty()) s += ',';
+    s += text_of(x);
+  }
   return s;
 }
 

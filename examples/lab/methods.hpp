@@ -28,6 +28,11 @@ std::unique_ptr<Training> start_soft_gate(const Task& task);
 std::unique_ptr<Training> start_rho_loss(const Task& task);
 std::unique_ptr<Training> start_glister(const Task& task);
 
+// ensemble.cpp: several classifiers
+std::unique_ptr<Training> start_l2rw_ensemble(const Task& task);
+std::unique_ptr<Training> start_soft_gate_ensemble(const Task& task);
+std::unique_ptr<Training> start_rho_ensemble(const Task& task);
+
 // mts.cpp: cross-fitted evidence and the ratio of densities
 std::unique_ptr<Training> start_mts(const Task& task);
 

@@ -51,17 +51,13 @@ data::Problem restricted(const data::Problem& problem, std::span<const Index> po
   return part;
 }
 
-/// Rows `ids` of `out` <- the softmax of the model's logits for these samples of a set.
+/// Rows `ids` of `out` <- the model's probabilities for these samples of a set.
 void predict(const Model& model, const Parameters& theta, const data::LabelledSet& set, std::span<const Index> ids,
              RowMatrix<double>& out) {
   nn::ClassificationBatch<float> batch;
   data::gather(set, ids, batch);
-  const auto forward = model.forward(theta, batch);
-  for (std::size_t k = 0; k < ids.size(); ++k) {
-    const Eigen::RowVectorXd z = forward.logits().row(static_cast<Index>(k)).template cast<double>();
-    const Eigen::RowVectorXd e = (z.array() - z.maxCoeff()).exp();
-    out.row(ids[k]) = e / e.sum();
-  }
+  const RowMatrix<double> p = probabilities(model, theta, batch);
+  for (std::size_t k = 0; k < ids.size(); ++k) out.row(ids[k]) = p.row(static_cast<Index>(k));
 }
 
 /// With validation rows in each batch, a tenth where the settings ask for none.

@@ -48,6 +48,9 @@ const std::vector<Method>& methods() {
       {"weight-net", "a weight net that sees what --features names", true, 6, &start_weight_net},
       {"mts", "batches drawn by cross-fitted label evidence times the density ratio of validation to pool", false, 12,
        &start_mts},
+      {"l2rw-ensemble", "the mean prediction of --members classifiers trained by l2rw", true, 12, &start_l2rw_ensemble},
+      {"soft-gate-ensemble", "the same by soft-gate", true, 12, &start_soft_gate_ensemble},
+      {"rho-ensemble", "the same by rho-loss", true, 18, &start_rho_ensemble},
       {"oracle", "the samples that help by construction, which no method can know", false, 3, &start_oracle},
   };
   return entries;

@@ -59,6 +59,7 @@ struct Settings {
   double sharpness = 2;
   Index folds = 4;
   double fold_share = 0.5;
+  Index members = 3;
 
   double meta_learning_rate = 1e-3;
   double meta_weight_decay = 1e-4;
@@ -205,6 +206,8 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"folds", "K", "mts: parts of pool and validation set, each judged by a model trained on the rest"},
         s.folds, at_least<Index>(2));
   visit(Option{"fold-share", "F", "mts: the length of their training, of --steps"}, s.fold_share, share());
+  visit(Option{"members", "K", "rho-ensemble, soft-gate-ensemble, l2rw-ensemble: classifiers"}, s.members,
+        at_least<Index>(1));
 
   visit.group("Selection by a weight net");
   visit(Option{"meta-lr", "X", "learning rate of the weight net, by AdamW"}, s.meta_learning_rate, not_negative());

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 
 #include "lab/interrupt.hpp"
 #include "lab/training.hpp"
@@ -18,25 +20,18 @@ namespace {
 /// The problems of the seeds, each made when first asked for and let go with its last user.
 class Shelf {
  public:
-  Shelf(const ProblemSource& source, std::uint64_t first_seed, std::size_t seeds, std::size_t users)
-      : source_(source), first_seed_(first_seed), slots_(seeds), truths_(seeds) {
-    for (auto& slot : slots_) slot.users = users;
+  Shelf(const ProblemSource& source, const std::vector<Cell>& cells) : source_(source) {
+    for (const Cell& cell : cells) ++slots_[cell.seed].users;
   }
 
   std::shared_ptr<const data::Problem> take(std::uint64_t seed) {
-    const auto k = static_cast<std::size_t>(seed - first_seed_);
-    Slot& slot = slots_[k];
+    Slot& slot = slots_.at(seed);
     const std::lock_guard lock(slot.mutex);
-    if (!slot.problem) {
-      slot.problem = std::make_shared<const data::Problem>(source_.make(seed));
-      const data::Pool& pool = slot.problem->pool;
-      truths_[k] = {seed, pool.kinds, pool.groups, pool.labels, pool.attributes, pool.origins};
-    }
+    if (!slot.problem) slot.problem = std::make_shared<const data::Problem>(source_.make(seed));
     auto problem = slot.problem;
     if (--slot.users == 0) slot.problem.reset();
     return problem;
   }
-  std::vector<PoolTruth> truths() && { return std::move(truths_); }
 
  private:
   struct Slot {
@@ -45,9 +40,7 @@ class Shelf {
     std::shared_ptr<const data::Problem> problem;
   };
   const ProblemSource& source_;
-  std::uint64_t first_seed_;
-  std::deque<Slot> slots_;
-  std::vector<PoolTruth> truths_;
+  std::map<std::uint64_t, Slot> slots_;
 };
 
 /// Signal over noise of the last updates of the weight net.
@@ -68,12 +61,18 @@ class GsnrWindow {
   std::deque<diagnostics::Gsnr> last_;
 };
 
-double work_of(const Settings& settings, const Run& run) {
-  return static_cast<double>(settings.steps) * method_named(run.method).cost * static_cast<double>(run.batch + 64);
+double work_of(const Cell& cell) {
+  return static_cast<double>(cell.settings.steps) * method_named(cell.method).cost *
+         static_cast<double>(cell.batch + 64) * (cell.settings.model == ModelKind::mlp ? 1.0 : 20.0);
 }
 
-void carry_out(const Settings& settings, const data::Problem& problem, Run& run, Progress& progress,
-               const std::function<void()>& stop_if_asked) {
+Run carry_out(const Cell& cell, const data::Problem& problem, Progress& progress,
+              const std::function<void()>& stop_if_asked) {
+  const Settings& settings = cell.settings;
+  Run run;
+  run.method = cell.method;
+  run.batch = cell.batch;
+  run.seed = cell.seed;
   const auto now = Progress::steady_seconds;
   double begun = now();
   const auto since = [&] {
@@ -81,9 +80,9 @@ void carry_out(const Settings& settings, const data::Problem& problem, Run& run,
     begun = now();
     return begun - before;
   };
-  const auto training = method_named(run.method).start({settings, problem, run.batch, run.seed});
+  const auto training = method_named(run.method).start(Task(settings, problem, run.batch, run.seed));
   const Index preparations = training->preparations();
-  const double work = work_of(settings, run) / static_cast<double>(preparations + settings.steps);
+  const double work = work_of(cell) / static_cast<double>(preparations + settings.steps);
   GsnrWindow gsnr;
   run.dynamics.reserve(static_cast<std::size_t>(settings.steps));
   for (Index k = 0; k < preparations; ++k) {
@@ -113,10 +112,9 @@ void carry_out(const Settings& settings, const data::Problem& problem, Run& run,
   run.seconds_weights = since();
 
   const auto& set = settings.evaluate_on == EvaluationSet::test ? problem.test : problem.tuning;
-  nn::ClassificationBatch<float> batch;
-  data::gather_all(set, batch);
-  run.accuracy = nn::accuracy(training->model(), training->theta(), batch);
+  run.accuracy = training->accuracy(set);
   run.seconds_accuracy = since();
+  return run;
 }
 
 }  // namespace
@@ -136,51 +134,42 @@ void check_batches(const Settings& s, const Benchmark& benchmark) {
                     s.validation_batch, benchmark.name, benchmark.validation_size, benchmark.validation_size));
 }
 
-Study run_study(const Settings& s, const ProblemSource& source, Progress& progress, const std::atomic<bool>& stop) {
-  Study study;
-  for (const auto& method : s.methods)
-    for (const Index batch : s.batches)
-      for (Index k = 0; k < s.seeds; ++k) {
-        Run run;
-        run.method = method;
-        run.batch = batch;
-        run.seed = s.first_seed + static_cast<std::uint64_t>(k);
-        study.runs.push_back(std::move(run));
-      }
-
+void run_cells(const std::vector<Cell>& cells, const ProblemSource& source, Progress& progress,
+               const std::atomic<bool>& stop, const std::function<void(std::size_t, Run, const data::Problem&)>& done) {
   // Seed by seed, so that few problems are in memory at a time; within a seed the long runs first.
-  std::vector<Run*> order;
-  double work = 0;
-  for (auto& run : study.runs) {
-    order.push_back(&run);
-    work += work_of(s, run);
-  }
-  std::stable_sort(order.begin(), order.end(), [&](const Run* a, const Run* b) {
-    return a->seed != b->seed ? a->seed < b->seed : work_of(s, *a) > work_of(s, *b);
+  std::vector<std::size_t> order(cells.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return cells[a].seed != cells[b].seed ? cells[a].seed < cells[b].seed : work_of(cells[a]) > work_of(cells[b]);
   });
+  const double work = std::accumulate(cells.begin(), cells.end(), 0.0,
+                                      [](double sum, const Cell& cell) { return sum + work_of(cell); });
 
-  Shelf shelf(source, s.first_seed, static_cast<std::size_t>(s.seeds), s.methods.size() * s.batches.size());
+  Shelf shelf(source, cells);
   std::atomic<bool> failed{false};
-  std::atomic<std::size_t> done{0};
   const auto stop_if_asked = [&] {
     if (stop.load() || failed.load()) throw Interrupted();
   };
-  progress.begin(fmt::format("{} runs", order.size()), work);
-  std::mutex first;
+  progress.begin(fmt::format("{} runs", cells.size()), work);
+  std::mutex first, one_at_a_time;
+  std::size_t finished = 0;
   std::exception_ptr error;
   parallel_tasks(static_cast<Index>(order.size()), [&](Index i) {
-    Run& run = *order[static_cast<std::size_t>(i)];
+    const std::size_t place = order[static_cast<std::size_t>(i)];
+    const Cell& cell = cells[place];
     const auto fail = [&](std::exception_ptr e) {
       const std::lock_guard lock(first);
       if (!failed.exchange(true)) error = e;
     };
-    const auto name = [&] { return fmt::format("{}, batch {}, seed {}", run.method, run.batch, run.seed); };
+    const auto name = [&] { return fmt::format("{}, batch {}, seed {}", cell.method, cell.batch, cell.seed); };
     try {
       stop_if_asked();
-      const auto problem = shelf.take(run.seed);
-      carry_out(s, *problem, run, progress, stop_if_asked);
+      const auto problem = shelf.take(cell.seed);
+      Run run = carry_out(cell, *problem, progress, stop_if_asked);
+      const std::lock_guard lock(one_at_a_time);
       progress.detail(
-          fmt::format("{}: accuracy {:.1f} % ({} of {} runs)", name(), 100 * run.accuracy, ++done, order.size()));
+          fmt::format("{}: accuracy {:.1f} % ({} of {} runs)", name(), 100 * run.accuracy, ++finished, cells.size()));
+      done(place, std::move(run), *problem);
     } catch (const Interrupted&) {
       if (!failed.load()) fail(std::current_exception());
     } catch (const NumericalError& e) {
@@ -193,7 +182,23 @@ Study run_study(const Settings& s, const ProblemSource& source, Progress& progre
   });
   progress.end();
   if (error) std::rethrow_exception(error);
-  study.truths = std::move(shelf).truths();
+}
+
+Study run_study(const Settings& s, const ProblemSource& source, Progress& progress, const std::atomic<bool>& stop) {
+  std::vector<Cell> cells;
+  for (const auto& method : s.methods)
+    for (const Index batch : s.batches)
+      for (Index k = 0; k < s.seeds; ++k)
+        cells.push_back({s, method, batch, s.first_seed + static_cast<std::uint64_t>(k)});
+  Study study;
+  study.runs.resize(cells.size());
+  study.truths.resize(static_cast<std::size_t>(s.seeds));
+  run_cells(cells, source, progress, stop, [&](std::size_t place, Run run, const data::Problem& problem) {
+    const data::Pool& pool = problem.pool;
+    study.truths[static_cast<std::size_t>(run.seed - s.first_seed)] = {run.seed,    pool.kinds,      pool.groups,
+                                                                       pool.labels, pool.attributes, pool.origins};
+    study.runs[place] = std::move(run);
+  });
   return study;
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,20 @@ struct Run {
 
   double seconds() const { return seconds_steps + seconds_weights + seconds_accuracy; }
 };
+
+/// One run to be made: a method on a batch size and a seed, by settings of its own.
+struct Cell {
+  Settings settings;
+  std::string method;
+  Index batch = 0;
+  std::uint64_t seed = 0;
+};
+
+/// Carries out cells of one benchmark in parallel, within the present ThreadLimit, and hands each run to `done` as it is finished, one at a
+/// time, with the cell's place and its problem. No run depends on the number of threads or on the other cells (seconds apart).
+/// \throws Interrupted soon after `stop` is set; an Error that names the run; what `done` throws
+void run_cells(const std::vector<Cell>& cells, const ProblemSource& source, Progress& progress,
+               const std::atomic<bool>& stop, const std::function<void(std::size_t, Run, const data::Problem&)>& done);
 
 /// What the pool of a seed really is.
 struct PoolTruth {

@@ -101,6 +101,23 @@ Task::Task(Settings s, const data::Problem& p, Index n, std::uint64_t draw)
                              : std::shared_ptr<const data::Pool>(std::shared_ptr<void>(), &p.pool);
 }
 
+RowMatrix<double> probabilities(const nn::Classifier<float>& model, const DenseParameters<float>& theta,
+                                const nn::ClassificationBatch<float>& batch) {
+  const auto forward = model.forward(theta, batch);
+  RowMatrix<double> p = forward.logits().template cast<double>();
+  for (Index i = 0; i < p.rows(); ++i) {
+    p.row(i) = (p.row(i).array() - p.row(i).maxCoeff()).exp();
+    p.row(i) /= p.row(i).sum();
+  }
+  return p;
+}
+
+double Training::accuracy(const data::LabelledSet& set) const {
+  nn::ClassificationBatch<float> batch;
+  data::gather_all(set, batch);
+  return nn::accuracy(model(), theta(), batch);
+}
+
 Samples Task::pool_samples() const {
   Samples all;
   all.labels = pool->labels;

@@ -54,6 +54,8 @@ class Training {
   virtual StepReport step() = 0;
   virtual const nn::Classifier<float>& model() const = 0;
   virtual const DenseParameters<float>& theta() const = 0;
+  /// The share of a set that is classified right, in [0, 1].
+  virtual double accuracy(const data::LabelledSet& set) const;
   /// The weight >= 0 that the method gives to every sample of the pool as things stand, on a scale of its own; none for a method
   /// that weighs none.
   virtual std::optional<SampleVector> pool_weights() = 0;
@@ -64,6 +66,9 @@ class Training {
 /// The network that the settings ask for, for the problem's inputs and classes.
 /// \throws ValueError if it needs images and the problem's inputs are none, or are too small; ShapeError likewise
 nn::Classifier<float> make_classifier(const Settings& settings, const data::Problem& problem);
+/// The predicted probabilities of a batch, N x C: softmax of the logits, in double.
+RowMatrix<double> probabilities(const nn::Classifier<float>& model, const DenseParameters<float>& theta,
+                                const nn::ClassificationBatch<float>& batch);
 /// What is done to the images of training batches; nothing where the settings ask for none.
 /// \throws ValueError if the problem's inputs are no images, or too small
 std::optional<data::Augmentation<float>> make_augmentation(const Settings& settings, const data::Problem& problem,
