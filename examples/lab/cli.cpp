@@ -239,6 +239,10 @@ std::string help() {
          "\n"
          "  mts-lab run --out DIR [OPTIONS]   train classifiers by several methods, write results and pictures\n"
          "  mts-lab run --help                all options\n"
+         "  mts-lab tune --out DIR [OPTIONS]  choose the methods' settings on the tuning sets\n"
+         "  mts-lab tune --help               its options\n"
+         "  mts-lab study --out DIR [OPTIONS] compare the methods by them on all benchmarks\n"
+         "  mts-lab study --help              its options\n"
          "  mts-lab verify [OPTIONS]          check the laws of docs/theory.md: predicted against measured\n"
          "  mts-lab verify --help             its options\n"
          "  mts-lab gsnr --out DIR [OPTIONS]  GSNR of a real network's hypergradient beside its forecast\n"
@@ -267,6 +271,22 @@ std::string help_of(Job job) {
           "mts-lab run: trains a classifier for every method, batch size and seed, prints a table, and writes\n"
           "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg\n",
           "run --out DIR [OPTIONS]");
+    }
+    case Job::tune: {
+      const ExperimentSettings settings = tune_defaults();
+      for_each_experiment_option(settings, options);
+      return text(
+          "mts-lab tune: chooses every method's settings on the tuning sets of all benchmarks, the same for\n"
+          "all, and writes them and tuning.csv; goes on where it was stopped\n",
+          "tune --out DIR [OPTIONS]");
+    }
+    case Job::study: {
+      const ExperimentSettings settings = study_defaults();
+      for_each_experiment_option(settings, options);
+      return text(
+          "mts-lab study: compares the methods on all benchmarks by the settings that were chosen; writes\n"
+          "results.csv, times.csv and table.md; goes on where it was stopped, and runs only what changed\n",
+          "study --out DIR [OPTIONS]");
     }
     case Job::verify: {
       const VerifySettings settings;
@@ -306,10 +326,12 @@ Command parse(std::span<const std::string> arguments) {
   app.add_flag("--version", version);
   app.allow_extras();
   auto& run = *app.add_subcommand("run");
+  auto& tune = *app.add_subcommand("tune");
+  auto& study = *app.add_subcommand("study");
   auto& verify = *app.add_subcommand("verify");
   auto& gsnr = *app.add_subcommand("gsnr");
   auto& list = *app.add_subcommand("list");
-  for (auto* job : {&run, &verify, &gsnr, &list}) {
+  for (auto* job : {&run, &tune, &study, &verify, &gsnr, &list}) {
     job->set_help_flag();
     job->add_flag("--help,-h");
     job->allow_extras();
@@ -318,6 +340,8 @@ Command parse(std::span<const std::string> arguments) {
   Binder binder{run};
   for_each_setting(command.settings, binder);
   for_each_session_option(command.session, binder);
+  for_each_experiment_option(command.tune, Binder{tune});
+  for_each_experiment_option(command.study, Binder{study});
   for_each_verify_option(command.verify, Binder{verify});
   for_each_gsnr_option(command.gsnr, Binder{gsnr});
 
@@ -336,23 +360,30 @@ Command parse(std::span<const std::string> arguments) {
                                    near.empty() ? std::string() : fmt::format(": did you mean '{}'?", near)));
     }
   };
-  if (app.count("--help") || run.count("--help") || verify.count("--help") || gsnr.count("--help") ||
-      list.count("--help") || version || arguments.empty()) {
+  if (app.count("--help") || run.count("--help") || tune.count("--help") || study.count("--help") ||
+      verify.count("--help") || gsnr.count("--help") || list.count("--help") || version || arguments.empty()) {
     command.job = Job::help;
     command.help = version                  ? "mts-lab " MTS_VERSION "\n"
                    : run.count("--help")    ? help_of(Job::run)
+                   : tune.count("--help")   ? help_of(Job::tune)
+                   : study.count("--help")  ? help_of(Job::study)
                    : verify.count("--help") ? help_of(Job::verify)
                    : gsnr.count("--help")   ? help_of(Job::gsnr)
                                             : help();
     return command;
   }
-  refuse_extras(app, {"run", "verify", "gsnr", "list", "--help", "--version"}, "");
+  refuse_extras(app, {"run", "tune", "study", "verify", "gsnr", "list", "--help", "--version"}, "");
   refuse_extras(list, {"--help"}, "mts-lab list: ");
   Names known;
   for_each_setting(command.settings, known);
   for_each_session_option(command.session, known);
   known.names.push_back("--help");
   refuse_extras(run, known.names, "mts-lab run: ");
+  Names known_to_experiments;
+  for_each_experiment_option(command.tune, known_to_experiments);
+  known_to_experiments.names.push_back("--help");
+  refuse_extras(tune, known_to_experiments.names, "mts-lab tune: ");
+  refuse_extras(study, known_to_experiments.names, "mts-lab study: ");
   Names known_to_verify;
   for_each_verify_option(command.verify, known_to_verify);
   known_to_verify.names.push_back("--help");
@@ -367,6 +398,13 @@ Command parse(std::span<const std::string> arguments) {
     command.settings.channels = channels_of(command.settings);
     if (command.settings.model == ModelKind::resnet) command.settings.hidden.clear();
     if (command.session.out.empty()) throw UsageError("mts-lab run: where should the results go? Add --out DIR");
+  } else if (tune.parsed() || study.parsed()) {
+    command.job = tune.parsed() ? Job::tune : Job::study;
+    const ExperimentSettings& e = tune.parsed() ? command.tune : command.study;
+    check(e);
+    if (e.session.out.empty())
+      throw UsageError(
+          fmt::format("mts-lab {}: where should the results go? Add --out DIR", tune.parsed() ? "tune" : "study"));
   } else if (verify.parsed()) {
     command.job = Job::verify;
     check(command.verify);
@@ -376,7 +414,7 @@ Command parse(std::span<const std::string> arguments) {
   } else if (list.parsed()) {
     command.job = Job::list;
   } else {
-    throw UsageError("nothing to do: expected 'run', 'verify', 'gsnr' or 'list' (mts-lab --help)");
+    throw UsageError("nothing to do: expected 'run', 'tune', 'study', 'verify', 'gsnr' or 'list' (mts-lab --help)");
   }
   return command;
 }

@@ -7,13 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "lab/experiment.hpp"
 #include "lab/gsnr.hpp"
 #include "lab/settings.hpp"
 #include "lab/verify.hpp"
 
 namespace mts::lab {
 
-enum class Job { run, verify, gsnr, list, help };
+enum class Job { run, tune, study, verify, gsnr, list, help };
 
 /// A command line that was understood.
 struct Command {
@@ -22,6 +23,7 @@ struct Command {
   Session session;
   VerifySettings verify;
   GsnrSettings gsnr;
+  ExperimentSettings tune = tune_defaults(), study = study_defaults();
   std::string help;  ///< for Job::help, the text
 };
 

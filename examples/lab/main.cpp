@@ -63,6 +63,21 @@ void run(const Settings& settings, const Session& session) {
   std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png" << std::endl;
 }
 
+void experiment(const ExperimentSettings& settings, bool tuning) {
+  check_writable(settings.session.out);
+  const mts::ThreadLimit limit(machine_threads(settings.session.threads));
+  listen_for_interrupts();
+  Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
+  const auto open = [&](const std::string& name) {
+    Settings s;
+    s.benchmark = name;
+    s.data = settings.data;
+    s.generator_epochs = settings.generator_epochs;
+    return benchmark_named(name).open(s, settings.session, telling(progress));
+  };
+  (tuning ? tune : study)(settings, open, std::cout, progress, interrupted);
+}
+
 /// Returns whether all laws hold.
 bool verify(const VerifySettings& settings) {
   const mts::ThreadLimit limit(machine_threads(settings.threads));
@@ -87,6 +102,8 @@ int main(int argc, char** argv) {
     if (command.job == Job::help) std::cout << command.help;
     if (command.job == Job::list) std::cout << listing();
     if (command.job == Job::run) run(command.settings, command.session);
+    if (command.job == Job::tune) experiment(command.tune, true);
+    if (command.job == Job::study) experiment(command.study, false);
     if (command.job == Job::verify) return verify(command.verify) ? 0 : 1;
     if (command.job == Job::gsnr) return gsnr(command.gsnr) ? 0 : 1;
     return 0;
@@ -94,7 +111,8 @@ int main(int argc, char** argv) {
     std::cerr << "mts-lab: " << error.what() << '\n';
     return 2;
   } catch (const Interrupted&) {
-    std::cerr << "mts-lab: interrupted; nothing was written\n";
+    std::cerr
+        << "mts-lab: interrupted; nothing was written, but for the runs of tune and study, which go on from there\n";
     return 130;
   } catch (const std::exception& error) {
     std::cerr << "mts-lab: " << error.what() << '\n';

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lab/settings.hpp"
@@ -49,6 +50,9 @@ struct Method {
   bool weighs;  ///< whether it weighs the samples of a batch unlike
   double cost;  ///< of a run, in forwards over a training batch for each of its steps, for the time left
   std::unique_ptr<Training> (*start)(const Task&);
+  /// What is tuned: options and the values that are tried, at most 12 combinations.
+  std::vector<std::pair<std::string, std::vector<std::string>>> grid = {};
+  std::string member = {};  ///< of an ensemble: the method of its members
 };
 
 struct FeatureEntry {

@@ -1,0 +1,237 @@
+#include "lab/experiment.hpp"
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "lab/cli.hpp"
+#include "lab/interrupt.hpp"
+#include "lab/support.hpp"
+#include "mts/core/parallel.hpp"
+#include "mts/data/pool.hpp"
+
+namespace {
+
+using namespace mts::lab;
+using mts::Index;
+using mts_test::contains;
+using mts_test::read_plainly;
+using mts_test::TemporaryFolder;
+using mts_test::write_plainly;
+
+class SmallSource final : public ProblemSource {
+ public:
+  explicit SmallSource(int& made) : made_(made) {}
+  mts::data::Problem make(std::uint64_t seed) const override {
+    ++made_;
+    return mts_test::small_problem(seed);
+  }
+
+ private:
+  int& made_;
+};
+
+/// An experiment on small problems, a short one.
+struct Experiment {
+  explicit Experiment(const TemporaryFolder& folder) {
+    settings.benchmarks = {"spurious", "domain"};
+    settings.methods = {"uniform", "rho-loss", "rho-ensemble", "oracle"};
+    settings.batch = 16;
+    settings.quick = true;
+    settings.tuned = folder / "tuned.json";
+    settings.session.out = folder / "out";
+  }
+  /// What it says. `made` counts the problems that were made.
+  std::string operator()(bool tuning, int threads = 2) {
+    const mts::ThreadLimit limit(threads);
+    std::ostringstream out, said;
+    Progress progress(said, false);
+    const auto open = [&](const std::string&) { return std::make_unique<SmallSource>(made); };
+    (tuning ? tune : study)(settings, open, out, progress, stop);
+    return out.str();
+  }
+  ExperimentSettings settings = study_defaults();
+  std::atomic<bool> stop{false};
+  int made = 0;
+};
+
+std::vector<std::filesystem::path> runs_in(const std::filesystem::path& out) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(out / "runs")) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+TEST_CASE("Tune: every candidate is tried once, the best by the mean over benchmarks and seeds is written") {
+  const TemporaryFolder folder;
+  Experiment e(folder);
+  e.settings.methods = {"rho-loss"};
+  e.settings.models = {"mlp"};
+  const std::string said = e(true);
+  CHECK(contains(said, "48 runs, 0 of them done before"));  // 12 candidates, 2 benchmarks, 2 seeds
+  CHECK(contains(said, "12 candidates in "));
+  const std::string csv = read_plainly(e.settings.session.out / "tuning.csv");
+  CHECK(csv.starts_with("model,method,options,benchmark,accuracy\n"));
+  // the best of the table, worked out from it
+  std::map<std::string, double> sums;
+  std::istringstream lines(csv);
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) {
+    const auto quoted = line.find('"'), end = line.find('"', quoted + 1);
+    REQUIRE(quoted != std::string::npos);
+    sums[line.substr(quoted + 1, end - quoted - 1)] += std::stod(line.substr(line.rfind(',') + 1));
+  }
+  CHECK(sums.size() == 12);
+  const auto chosen = TunedSettings::read(e.settings.tuned).of("mlp", "rho-loss");
+  REQUIRE(chosen.size() == 2);
+  const std::string words = chosen[0].first + " " + chosen[0].second + ", " + chosen[1].first + " " + chosen[1].second;
+  REQUIRE(sums.count(words) == 1);
+  for (const auto& [options, sum] : sums) CHECK(sum <= sums.at(words));
+  // an ensemble and another model take it over
+  CHECK(TunedSettings::read(e.settings.tuned).of("cnn", "rho-ensemble") == chosen);
+  CHECK(TunedSettings::read(e.settings.tuned).of("mlp", "uniform").empty());
+}
+
+TEST_CASE("Study: results are the same for any number of threads, and after being stopped and taken up again") {
+  const TemporaryFolder one, four, stopped;
+  std::vector<std::string> results;
+  for (const auto* folder : {&one, &four}) {
+    Experiment e(*folder);
+    e.settings.models = {"mlp"};
+    TunedSettings tuned;
+    tuned.set("mlp", "rho-loss", {{"keep", "0.5"}});
+    tuned.save(e.settings.tuned);
+    const std::string said = e(false, folder == &one ? 1 : 4);
+    CHECK(contains(said, "16 runs, 0 of them done before"));
+    CHECK(contains(said, "| rho-ensemble |"));
+    results.push_back(read_plainly(e.settings.session.out / "results.csv"));
+    CHECK(results.back().starts_with("benchmark,method,model,batch,seed,accuracy_last\nspurious,uniform,mlp,16,0,0."));
+    CHECK(e.made == 4);  // one a benchmark and seed
+    CHECK(contains(e(false), "16 runs, 16 of them done before"));
+    CHECK(e.made == 4);
+    CHECK(read_plainly(e.settings.session.out / "results.csv") == results.back());
+  }
+  CHECK(results[0] == results[1]);
+
+  // Two runs lost, one of them damaged and one that is another's: these three are made again, nothing else.
+  Experiment again(one);
+  again.settings.models = {"mlp"};
+  const auto files = runs_in(again.settings.session.out);
+  REQUIRE(files.size() == 16);
+  std::filesystem::remove(files[0]);
+  write_plainly(files[1], read_plainly(files[1]).substr(0, 40));
+  write_plainly(files[2], read_plainly(files[3]));
+  CHECK(contains(again(false), "16 runs, 13 of them done before"));
+  CHECK(read_plainly(again.settings.session.out / "results.csv") == results[0]);
+  // Another setting of one method: its runs and its ensemble's are made anew.
+  TunedSettings tuned;
+  tuned.set("mlp", "rho-loss", {{"keep", "0.4"}});
+  tuned.save(again.settings.tuned);
+  CHECK(contains(again(false), "16 runs, 8 of them done before"));
+
+  Experiment interrupted(stopped);
+  interrupted.settings.models = {"mlp"};
+  interrupted.stop = true;
+  TunedSettings{}.save(interrupted.settings.tuned);
+  CHECK_THROWS_AS(interrupted(false), Interrupted);
+  CHECK(!std::filesystem::exists(interrupted.settings.session.out / "results.csv"));
+}
+
+TEST_CASE("Study: the table holds means, paired differences and wins") {
+  const TemporaryFolder folder;
+  Experiment e(folder);
+  e.settings.models = {"mlp"};
+  e.settings.methods = {"uniform", "rho-loss", "mts", "oracle"};
+  TunedSettings{}.save(e.settings.tuned);
+  const std::string table = e(false);
+  // worked out from results.csv
+  std::map<std::string, std::map<std::string, std::vector<double>>> accuracy;
+  std::ifstream in(e.settings.session.out / "results.csv");
+  std::string line;
+  std::getline(in, line);
+  while (std::getline(in, line)) {
+    std::vector<std::string> f;
+    std::istringstream parts(line);
+    for (std::string part; std::getline(parts, part, ',');) f.push_back(part);
+    accuracy[f[1]][f[0]].push_back(100 * std::stod(f[5]));
+  }
+  const auto seed_mean = [&](const char* method, std::size_t k) {
+    return (accuracy[method]["spurious"][k] + accuracy[method]["domain"][k]) / 2;
+  };
+  const double d0 = seed_mean("mts", 0) - seed_mean("uniform", 0), d1 = seed_mean("mts", 1) - seed_mean("uniform", 1);
+  const double half = 12.706204736 * std::abs(d0 - d1) / 2;  // t quantile for one degree of freedom
+  char words[100];
+  std::snprintf(words, sizeof words, "`mts` - no selection: %+.2f [%+.2f, %+.2f]", (d0 + d1) / 2, (d0 + d1) / 2 - half,
+                (d0 + d1) / 2 + half);
+  CAPTURE(table);
+  CHECK(contains(table, words));
+  int wins = 0;
+  for (const char* b : {"spurious", "domain"})
+    for (std::size_t k = 0; k < 2; ++k) wins += accuracy["mts"][b][k] > accuracy["rho-loss"][b][k];
+  std::snprintf(words, sizeof words, " %d of 4 |", wins);
+  const auto row = table.find("| rho-loss |");
+  REQUIRE(row != std::string::npos);
+  CHECK(contains(table.substr(row, table.find('\n', row) - row), words));
+}
+
+TEST_CASE("Settings of methods: a file that is none, damaged, or names what is unknown is refused in words") {
+  const TemporaryFolder folder;
+  const auto file = folder / "tuned.json";
+  CHECK_REFUSED(mts::DataError, TunedSettings::read(file), "tuned.json", "mts-lab tune");
+  const std::vector<std::pair<const char*, std::vector<std::string>>> cases = {
+      {"{", {"tuned.json", "JSON object"}},
+      {"[]", {"JSON object"}},
+      {R"({"mlb": {}})", {"mlp and cnn", "mlb"}},
+      {R"({"mlp": []})", {"mlp", "methods"}},
+      {R"({"mlp": {"roh-loss": {}}})", {"roh-loss", "did you mean 'rho-loss'"}},
+      {R"({"mlp": {"rho-loss": 1}})", {"rho-loss", "object of options"}},
+      {R"({"mlp": {"rho-loss": {"keeep": "0.5"}}})", {"keeep", "did you mean 'keep'"}},
+      {R"({"mlp": {"rho-loss": {"keep": 0.5}}})", {"keep", "string"}},
+      {R"({"mlp": {"rho-loss": {"keep": "2"}}})", {"--keep", "at most 1"}},
+  };
+  for (const auto& [text, words] : cases) {
+    CAPTURE(text);
+    write_plainly(file, text);
+    const std::string said = mts_test::message_of<mts::DataError>([&] { (void)TunedSettings::read(file); });
+    for (const auto& part : words) {
+      CAPTURE(said);
+      CHECK(contains(said, part));
+    }
+  }
+}
+
+TEST_CASE("Grids: at most 12 candidates a method, each of known options within their domains") {
+  for (const auto& method : methods()) {
+    CAPTURE(method.name);
+    std::size_t candidates = 1;
+    for (const auto& [option, values] : method.grid) {
+      candidates *= values.size();
+      CHECK(std::set<std::string>(values.begin(), values.end()).size() == values.size());
+      for (const auto& value : values) {
+        Settings s;
+        CHECK_NOTHROW(set_option(s, option, value));
+      }
+    }
+    CHECK(candidates <= 12);
+    if (!method.member.empty()) CHECK_NOTHROW((void)method_named(method.member));
+  }
+}
+
+TEST_CASE("Options by name: what is set is what has changed") {
+  Settings s;
+  CHECK(changed_options(s).empty());
+  set_option(s, "keep", "0.5");
+  set_option(s, "keep-hard", "true");
+  set_option(s, "features", "loss,class");
+  set_option(s, "model", "cnn");
+  const OptionValues expected = {{"model", "cnn"}, {"keep", "0.5"}, {"keep-hard", "true"}, {"features", "loss,class"}};
+  CHECK(changed_options(s) == expected);
+  CHECK(s.keep == 0.5);
+  CHECK(s.keep_hard);
+  CHECK_REFUSED(UsageError, set_option(s, "kep", "0.5"), "kep", "did you mean 'keep'");
+  CHECK_REFUSED(UsageError, set_option(s, "keep", "0"), "--keep", "above 0");
+  CHECK_REFUSED(UsageError, set_option(s, "keep-hard", "yes"), "true or false", "yes");
+}
+
+}  // namespace
