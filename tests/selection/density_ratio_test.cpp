@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "data/support.hpp"
@@ -155,7 +156,8 @@ constexpr DensityRatioOptions unclipped{.clip = 1};
 
 TEST_CASE("log_density_ratio: of two Gaussians, linear where their variances agree, quadratic where not") {
   // n = M, so the sample's information is that of a logistic regression with weights 1.
-  for (const auto& [mean, spread] : {std::pair{0.8, 1.0}, {-0.4, 0.6}, {0.5, 1.2}, {0.0, 1.0}}) {
+  for (const auto& gaussian : {std::pair{0.8, 1.0}, {-0.4, 0.6}, {0.5, 1.2}, {0.0, 1.0}}) {
+    const double mean = gaussian.first, spread = gaussian.second;
     CAPTURE(mean);
     CAPTURE(spread);
     const Sides s = draw({.n = 6000, .m = 6000, .d = 1, .classes = 1, .shift = mean, .spread = spread, .seed = 3});
@@ -227,10 +229,12 @@ TEST_CASE("log_density_ratio: what is above the quantile is lowered to it, the r
   std::vector<double> sorted(z.begin(), z.end());
   std::sort(sorted.begin(), sorted.end());
   CHECK(sorted.back() > sorted[190]);
-  for (const auto& [clip, place] : {std::pair{0.95, 190}, {0.5, 100}, {0.9, 180}, {1e-9, 0}, {1.0, 200}}) {
+  for (const auto& pair : {std::pair{0.95, 190}, {0.5, 100}, {0.9, 180}, {1e-9, 0}, {1.0, 200}}) {
+    const double clip = pair.first;
+    const auto place = static_cast<std::size_t>(pair.second);
     const SampleVector clipped = s.ratio({.clip = clip});
     CAPTURE(clip);
-    for (Index i = 0; i < 201; ++i) CHECK(clipped[i] == std::min(z[i], sorted[static_cast<std::size_t>(place)]));
+    for (Index i = 0; i < 201; ++i) CHECK(clipped[i] == std::min(z[i], sorted[place]));
   }
   CHECK(s.ratio() == s.ratio({.clip = 0.95}));
 }

@@ -34,28 +34,28 @@ Pool random_pool(Index n, int classes, std::uint64_t seed) {
   return pool;
 }
 
-/// The header's formulas, sample by sample, class by class, in long double.
+/// The header's formulas, sample by sample and class by class.
 struct PlainMixture {
-  std::vector<long double> wrong;
-  std::vector<std::vector<long double>> shown;
+  std::vector<double> wrong;
+  std::vector<std::vector<double>> shown;
 
   PlainMixture(const Pool& pool, double epsilon, Index iterations) {
     const Index classes = pool.p.cols();
     for (Index y = 0; y < classes; ++y) {
-      long double w = 0.5L;
-      std::vector<long double> s(static_cast<std::size_t>(classes), 1.0L / static_cast<long double>(classes - 1));
+      double w = 0.5;
+      std::vector<double> s(static_cast<std::size_t>(classes), 1.0 / static_cast<double>(classes - 1));
       s[static_cast<std::size_t>(y)] = 0;
       for (Index step = 0; step < iterations; ++step) {
-        std::vector<long double> sum(s.size(), 0);
-        long double total = 0, count = 0;
+        std::vector<double> sum(s.size(), 0);
+        double total = 0, count = 0;
         for (Index i = 0; i < pool.p.rows(); ++i) {
           const auto at = static_cast<std::size_t>(i);
           if (pool.samples.labels[at] != y || pool.samples.groups[at] == 0) continue;
-          const auto likelihood = [&](Index k) { return static_cast<long double>(pool.p(i, k)) + epsilon; };
-          long double all = (1 - w) * likelihood(y);
+          const auto likelihood = [&](Index k) { return pool.p(i, k) + epsilon; };
+          double all = (1 - w) * likelihood(y);
           for (Index k = 0; k < classes; ++k) all += w * s[static_cast<std::size_t>(k)] * likelihood(k);
           for (Index k = 0; k < classes; ++k) {
-            const long double r = w * s[static_cast<std::size_t>(k)] * likelihood(k) / all;
+            const double r = w * s[static_cast<std::size_t>(k)] * likelihood(k) / all;
             sum[static_cast<std::size_t>(k)] += r;
             total += r;
           }
@@ -71,8 +71,10 @@ struct PlainMixture {
   }
   /// The largest difference of shares and evidence from what the library says.
   double difference(const LabelEvidence& found, const Pool& pool, double epsilon) const {
-    long double worst = 0;
-    const auto differ = [&](long double a, double b) { worst = std::max(worst, std::abs(a - b)); };
+    double worst = 0;
+    const auto differ = [&](double a, double b) {
+      worst = std::isfinite(a - b) ? std::max(worst, std::abs(a - b)) : std::numeric_limits<double>::infinity();
+    };
     for (std::size_t y = 0; y < wrong.size(); ++y) {
       differ(wrong[y], found.wrong_share()[static_cast<Index>(y)]);
       for (std::size_t k = 0; k < wrong.size(); ++k)
@@ -80,14 +82,14 @@ struct PlainMixture {
     }
     for (Index i = 0; i < pool.p.rows(); ++i) {
       const auto y = static_cast<std::size_t>(pool.samples.labels[static_cast<std::size_t>(i)]);
-      const long double right = pool.p(i, static_cast<Index>(y)) + static_cast<long double>(epsilon);
-      long double other = 0;
+      const double right = pool.p(i, static_cast<Index>(y)) + epsilon;
+      double other = 0;
       for (std::size_t k = 0; k < wrong.size(); ++k)
-        other += shown[y][k] * (pool.p(i, static_cast<Index>(k)) + static_cast<long double>(epsilon));
+        other += shown[y][k] * (pool.p(i, static_cast<Index>(k)) + epsilon);
       differ(std::log(right / other), found.ratio()[i]);
       differ((1 - wrong[y]) * right / ((1 - wrong[y]) * right + wrong[y] * other), found.right()[i]);
     }
-    return static_cast<double>(worst);
+    return worst;
   }
 };
 
