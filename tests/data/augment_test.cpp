@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/support.hpp"
+#include "mts/data/weighted_sampler.hpp"
 #include "mts/nn/classifier.hpp"
 #include "support/allocations.hpp"
 
@@ -228,6 +229,16 @@ TEST_CASE("augmentation allocates nothing once sizes repeat") {
   CHECK(mts_test::allocations_of([&] { step(1); }) == 0);
   std::unique_ptr<int> proof;
   CHECK(mts_test::allocations_of([&] { proof = std::make_unique<int>(1); }) == 1);  // that it does count
+}
+
+TEST_CASE("WeightedSampler allocates nothing once it has filled a batch, when an epoch begins neither") {
+  WeightedSampler sampler(mts::SampleVector::LinSpaced(50, 0, 3), {.batch = 20, .seed = 1});
+  std::vector<Index> ids;
+  sampler.next(ids);
+  CHECK(mts_test::allocations_of([&] {
+          for (int k = 0; k < 10; ++k) sampler.next(ids);
+        }) == 0);
+  CHECK(sampler.state().epoch == 4);
 }
 #endif
 

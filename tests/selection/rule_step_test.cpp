@@ -1,8 +1,10 @@
-// Training by rules: the step against plain code, what a rule sees, weights that are all 0, errors; and the rules against their
-// defining equations.
+// Training by rules: the step against plain code, what a rule sees, warm starts, weights that are all 0, errors; and the
+// rules against their defining equations.
 #include "mts/selection/rule_step.hpp"
 
 #include <doctest/doctest.h>
+
+#include <vector>
 
 #include "data/support.hpp"
 #include "mts/selection/rules/glister.hpp"
@@ -10,6 +12,7 @@
 #include "mts/selection/rules/rho_loss.hpp"
 #include "mts/selection/rules/small_loss.hpp"
 #include "mts/selection/rules/soft_gate.hpp"
+#include "mts/selection/uniform_step.hpp"
 #include "selection/toy.hpp"
 
 using namespace mts;
@@ -27,8 +30,9 @@ toy::Spec with_momentum() {
 }
 
 template <class Rule, class E = CheapestAlignment>
-auto make(const Toy& problem, Rule rule, E estimator = {}) {
-  return RuleStep(problem.model, problem.theta.clone(), Sgd<Dense>(problem.spec.inner.sgd), std::move(rule), 0, estimator);
+auto make(const Toy& problem, Rule rule, Index uniform_steps = 0, E estimator = {}) {
+  return RuleStep(problem.model, problem.theta.clone(), Sgd<Dense>(problem.spec.inner.sgd), std::move(rule),
+                  uniform_steps, estimator);
 }
 template <class Step>
 StepReport go(Step& step, const toy::Drawn& train, const toy::Drawn& validation) {
@@ -53,11 +57,23 @@ struct Given {
   }
 };
 
+/// A rule that writes down at which steps it was asked.
+struct Counting {
+  static constexpr const char* name = "counting";
+  static constexpr bool shows = false;
+  std::vector<Index>* asked;
+  template <class Context>
+  void operator()(const Context& context, SampleVector& w) const {
+    asked->push_back(context.step());
+    w = context.losses();
+  }
+};
+
 /// Compares some steps of the library with plain code that takes the same weights.
 template <class Rule, class Weights>
-void check_steps(Rule rule, Weights&& weights) {
+void check_steps(Rule rule, Weights&& weights, Index uniform_steps = 0) {
   const Toy problem(with_momentum());
-  auto step = make(problem, rule);
+  auto step = make(problem, rule, uniform_steps);
   toy::Plain plain(problem);
   for (std::uint64_t k = 0; k < 4; ++k) {
     const auto train = problem.train(k), validation = problem.validation(k);
@@ -203,6 +219,50 @@ TEST_CASE("RuleStep: alignments and validation are formed only for who asks, and
   broken.batch.inputs.setConstant(std::nan(""));
   CHECK_NOTHROW(go(does_not, train, broken));
   CHECK_REFUSED(NumericalError, go(asks, train, broken), "l2rw step 1", "validation batch");
+}
+
+TEST_CASE("RuleStep: for uniform_steps steps the rule is not asked, and theta is UniformStep's bit for bit") {
+  const Toy problem(with_momentum());
+  for (const Index uniform_steps : {0, 1, 3}) {
+    CAPTURE(uniform_steps);
+    std::vector<Index> asked, expected;
+    auto step = make(problem, Counting{&asked}, uniform_steps);
+    UniformStep uniform(problem.model, problem.theta.clone(), Sgd<Dense>(problem.spec.inner.sgd));
+    for (std::uint64_t k = 0; k < 6; ++k) {
+      const auto train = problem.train(k), validation = problem.validation(k);
+      const bool warm = static_cast<Index>(k) < uniform_steps;
+      if (!warm) expected.push_back(static_cast<Index>(k));  // the step's number, the warm ones counted
+      const StepReport r = go(step, train, validation), u = uniform(train.batch, train.samples);
+      CHECK(asked == expected);
+      CHECK((step.theta().values() == uniform.theta().values()) == warm);
+      CHECK(std::string(r.mode) == "counting");
+      CHECK(r.step == static_cast<Index>(k));
+      CHECK(r.warning.empty());
+      if (!warm) continue;
+      CHECK(step.weights().p == SampleVector::Constant(12, 1.0 / 12));
+      CHECK(r.mean_w == 1);
+      CHECK(r.b_eff == doctest::Approx(12).epsilon(1e-14));
+      CHECK(r.train_loss == u.train_loss);
+      CHECK(r.gradient_norm == u.gradient_norm);
+    }
+  }
+  auto asks = make(problem, rules::L2rw{}, 1);  // nothing of validation is looked at before the rule is asked
+  const auto train = problem.train(0), validation = problem.validation(0);
+  toy::Drawn broken = validation;
+  broken.batch.inputs.setConstant(std::nan(""));
+  CHECK(std::string(go(asks, train, broken).alignment).empty());
+  CHECK(std::string(go(asks, train, validation).alignment) == CheapestAlignment::name);
+}
+
+TEST_CASE("RuleStep: after a warm start the rule goes on from where equal weights have led") {
+  check_steps(
+      rules::L2rw{},
+      [](const auto& plain, const auto& seen, const auto& validation, Index k) {
+        return k < 2 ? Vector(Vector::Ones(12)) : Vector(plain_alignments(plain, seen, validation).cwiseMax(0.0));
+      },
+      2);
+  const Toy problem(with_momentum());
+  CHECK_REFUSED(ValueError, make(problem, rules::L2rw{}, -1), "l2rw", "uniform_steps", "not be negative", "found -1");
 }
 
 TEST_CASE("RuleStep: weights that are all 0 give a zero gradient and a warning") {

@@ -51,7 +51,7 @@ class WeightedSampler {
     make_order();
   }
 
-  /// The next batch's places in the pool. Allocates nothing once `out` has held a batch and epochs have been as long.
+  /// The next batch's places in the pool. Allocates nothing once `out` has held a batch.
   void next(std::vector<Index>& out) {
     out.clear();
     while (static_cast<Index>(out.size()) < options_.batch) {
@@ -80,20 +80,22 @@ class WeightedSampler {
   void make_order() {
     RandomStream stream(options_.seed, options_.purpose, state_.epoch);
     const Index n = weights_.size();
-    const auto visit = stream.permutation(n);
+    visit_.resize(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < visit_.size(); ++i) visit_[i] = static_cast<Index>(i);
+    for (std::size_t i = visit_.size(); i > 1; --i) std::swap(visit_[i - 1], visit_[stream.below(i)]);
     const double start = stream.uniform();
     order_.clear();
     double cumulated = 0;
     for (Index k = 0; k < n; ++k) {
-      const Index i = visit[static_cast<std::size_t>(k)];
+      const Index i = visit_[static_cast<std::size_t>(k)];
       cumulated += weights_[i] * static_cast<double>(n);
       // the last sample that weighs anything takes the points that round-off would leave over
       while (static_cast<Index>(order_.size()) < n && static_cast<double>(order_.size()) + start < cumulated)
         order_.push_back(i);
     }
     for (Index k = n - 1; static_cast<Index>(order_.size()) < n; --k)
-      if (weights_[visit[static_cast<std::size_t>(k)]] > 0) {
-        order_.resize(static_cast<std::size_t>(n), visit[static_cast<std::size_t>(k)]);
+      if (weights_[visit_[static_cast<std::size_t>(k)]] > 0) {
+        order_.resize(static_cast<std::size_t>(n), visit_[static_cast<std::size_t>(k)]);
         break;
       }
     for (std::size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[stream.below(i)]);
@@ -102,7 +104,7 @@ class WeightedSampler {
   SampleVector weights_;
   Options options_;
   State state_;
-  std::vector<Index> order_;
+  std::vector<Index> visit_, order_;
 };
 
 }  // namespace mts::data

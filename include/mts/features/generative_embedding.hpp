@@ -27,11 +27,6 @@ class GenerativeEmbedding : public detail::PoolFeature {
     const detail::RowsRef<S> e(embeddings.derived());
     detail::check_pool<S>(name(), e, pool, detail::NeedsGroups::no);
     check_size(name(), "width of the embeddings", static_cast<Index>(layout().continuous.size()), e.cols());
-    for (Index i = 0; i < e.rows(); ++i)
-      for (Index j = 0; j < e.cols(); ++j)
-        if (!std::isfinite(e(i, j)))
-          throw NumericalError(mts::detail::text(name(), ": embedding of sample ", i,
-                                                 ": expected finite numbers, found ", e(i, j), " at ", j));
     assign(e.template cast<double>());
   }
 

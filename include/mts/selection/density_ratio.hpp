@@ -23,7 +23,8 @@ struct DensityRatioOptions {
 /// regression that tells the two apart, both with the same total weight:
 ///
 ///     z(x, y) = beta . h(x) + b + beta_y . h(x) + b_y,       h(x) = (x, x^2 - 1), x the features' z-scores over the pool
-///     minimise  sum_v log(1 + exp(-z_v)) + (M/n) sum_i log(1 + exp(z_i)) + ridge/2 |beta|^2 + class_ridge/2 sum_y |beta_y|^2,
+///     minimise  sum_v log(1 + exp(-z_v)) + (M/n) sum_i log(1 + exp(z_i)) + ridge/2 |beta|^2 + class_ridge/2 sum_y |beta_y|^2
+///               + 1e-6/2 b^2 + 1e-2/2 sum_y b_y^2,
 ///
 /// by Newton's method with halved steps. So a few dozen validation samples fix as many numbers as they can bear: what all classes have
 /// in common, and what single classes say against it. Weighting the pool by exp z makes it look like validation, in the features
@@ -69,8 +70,10 @@ inline SampleVector log_density_ratio(const RowMatrix<double>& features, const s
   const Eigen::RowVectorXd mean = features.colwise().mean();
   Eigen::RowVectorXd scale = ((features.rowwise() - mean).array().square().colwise().mean()).sqrt();
   for (Index k = 0; k < d; ++k) {
-    const double largest = features.col(k).cwiseAbs().maxCoeff();
-    scale[k] = scale[k] > 1e-12 * largest ? 1 / scale[k] : 0;
+    const double smallest = features.col(k).minCoeff(), largest = features.col(k).maxCoeff();
+    const double magnitude = std::max(std::abs(smallest), std::abs(largest));
+    // of a large pool round-off keeps the mean of equal numbers from being that number
+    scale[k] = smallest < largest && scale[k] > 1e-12 * magnitude ? 1 / scale[k] : 0;
   }
   const auto h = [&](const RowMatrix<double>& x, Index i, auto&& row) {
     const Eigen::RowVectorXd u = (x.row(i) - mean).cwiseProduct(scale);

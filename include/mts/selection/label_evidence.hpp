@@ -2,6 +2,7 @@
 /// \file
 /// Evidence that a sample's label is right, from predictions of models that were not trained on it.
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
