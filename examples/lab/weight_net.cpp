@@ -52,8 +52,6 @@ double weight_of(const ReluWeight& psi, double z) { return psi.value(z); }
 struct ChosenAlignment {
   static constexpr const char* name = "as chosen";
   AlignmentKind kind = AlignmentKind::exact;
-  template <class M, class L>
-  static constexpr bool fits = true;
   template <class M, class L, class P>
   void operator()(const M& model, const P& theta, const typename M::Batch& batch, const L& lin, const P& v, P& shifted,
                   SampleVector& out) const {

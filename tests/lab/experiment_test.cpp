@@ -190,11 +190,12 @@ TEST_CASE("Settings of methods: a file that is none, damaged, or names what is u
       {R"({"mlp": {"rho-loss": {"keep": 0.5}}})", {"keep", "string"}},
       {R"({"mlp": {"rho-loss": {"keep": "2"}}})", {"--keep", "at most 1"}},
   };
-  for (const auto& [text, words] : cases) {
+  for (const auto& tried : cases) {
+    const std::string text = tried.first;
     CAPTURE(text);
     write_plainly(file, text);
     const std::string said = mts_test::message_of<mts::DataError>([&] { (void)TunedSettings::read(file); });
-    for (const auto& part : words) {
+    for (const auto& part : tried.second) {
       CAPTURE(said);
       CHECK(contains(said, part));
     }
