@@ -1,5 +1,6 @@
 #include "lab/experiment.hpp"
 
+#include <atomic>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -21,14 +22,14 @@ using mts_test::write_plainly;
 
 class SmallSource final : public ProblemSource {
  public:
-  explicit SmallSource(int& made) : made_(made) {}
+  explicit SmallSource(std::atomic<int>& made) : made_(made) {}
   mts::data::Problem make(std::uint64_t seed) const override {
     ++made_;
     return mts_test::small_problem(seed);
   }
 
  private:
-  int& made_;
+  std::atomic<int>& made_;
 };
 
 /// An experiment on small problems, a short one.
@@ -52,7 +53,7 @@ struct Experiment {
   }
   ExperimentSettings settings = study_defaults();
   std::atomic<bool> stop{false};
-  int made = 0;
+  std::atomic<int> made{0};
 };
 
 std::vector<std::filesystem::path> runs_in(const std::filesystem::path& out) {
