@@ -296,10 +296,6 @@ void tune(const ExperimentSettings& e, const OpenBenchmark& open, std::ostream& 
       }
   const auto results = results_of(jobs, e, open, out, progress, stop);
 
-  std::vector<std::string> columns = {"model", "method", "options"};
-  for (const auto& name : names) columns.push_back(name);
-  columns.push_back("mean");
-  std::string table;
   std::size_t at = 0;
   for (auto& c : candidates) {
     for (std::size_t b = 0; b < names.size(); ++b) {

@@ -33,7 +33,7 @@ class Held final : public AnyFeature {
  public:
   Held(E extractor, const Task& task) : extractor_(std::move(extractor)) {
     if constexpr (requires(Samples samples) { extractor_.fit(task.pool->embeddings, samples); })
-      extractor_.fit(task.pool->embeddings, task.pool_samples());
+      extractor_.fit(task.pool->embeddings, samples_of(*task.pool));
     else if constexpr (requires { extractor_.fit(task.dynamics()); })
       extractor_.fit(task.dynamics());
   }

@@ -1,9 +1,9 @@
-// The method `mts`: weights from cross-fitted evidence and the ratio of densities (docs/results.md says how it came about).
+// The method `mts`: weights from cross-fitted evidence and the ratio of densities (docs/design.md says why).
 //
 //     for each fold of pool and validation:     RHO-loss on the rest; P_i of the fold's samples, pool's and validation's
 //     e_i, right_i = label evidence of P        an EM of what wrong samples of each label show
 //     r_i  = density ratio validation : pool    of e_i and of where i lies among the real samples
-//     w_i  = r_i right_i
+//     w_i  = r_i right_i, scaled class by class to validation's shares
 //     theta: batches drawn in proportion to w
 //
 // Validation samples decide twice, and each time what they can bear: which labels are believed by a model that has seen them, and a few
@@ -15,9 +15,7 @@
 #include "mts/data/folds.hpp"
 #include "mts/features/nearest_real_cosine.hpp"
 #include "mts/features/real_margin.hpp"
-#include "mts/selection/density_ratio.hpp"
-#include "mts/selection/label_evidence.hpp"
-#include "mts/selection/uniform_step.hpp"
+#include "mts/selection/evidence_weights.hpp"
 
 namespace mts::lab {
 
@@ -60,12 +58,13 @@ void predict(const Model& model, const Parameters& theta, const data::LabelledSe
   for (std::size_t k = 0; k < ids.size(); ++k) out.row(ids[k]) = p.row(static_cast<Index>(k));
 }
 
-/// With validation rows in each batch, a tenth where the settings ask for none.
-Task with_validation_rows(const Task& task) {
-  constexpr double usual = 0.1;
-  Settings s = task.settings;
-  if (s.validation_rows == 0) s.validation_rows = usual;
-  return Task(std::move(s), task.problem, task.batch, task.seed);
+/// One fold: nothing is left out, and every sample is judged by a model that was trained on it.
+std::vector<data::Fold> folds_of(const Task& task, Index samples, const char* purpose) {
+  if (task.settings.folds > 1) return data::folds(samples, task.settings.folds, {task.seed, purpose});
+  data::Fold all;
+  for (Index i = 0; i < samples; ++i) all.rest.push_back(i);
+  all.held_out = all.rest;
+  return {all};
 }
 
 class MtsTraining final : public Training {
@@ -74,12 +73,14 @@ class MtsTraining final : public Training {
       : task_(with_validation_rows(task)),
         fold_steps_(
             std::max<Index>(1, std::llround(task.settings.fold_share * static_cast<double>(task.settings.steps)))),
-        pool_folds_(data::folds(task.problem.pool.size(), task.settings.folds, {task.seed, "lab: folds of the pool"})),
-        validation_folds_(
-            data::folds(task.problem.validation.size(), task.settings.folds, {task.seed, "lab: folds of validation"})),
-        pool_(task.problem.pool.size(), task.problem.classes),
-        validation_(task.problem.validation.size(), task.problem.classes),
-        step_(make_step(task_)) {}
+        pool_folds_(folds_of(task, task.problem.pool.size(), "lab: folds of the pool")),
+        validation_folds_(folds_of(task, task.problem.validation.size(), "lab: folds of validation")),
+        step_(make_plain_step(task_, task_.seed)) {
+    pool_.probabilities.resize(task.problem.pool.size(), task.problem.classes);
+    pool_.samples = samples_of(task.problem.pool);
+    validation_.probabilities.resize(task.problem.validation.size(), task.problem.classes);
+    validation_.samples.labels = task.problem.validation.labels;
+  }
 
   Index preparations() const override { return task_.settings.folds * fold_steps_; }
   void prepare() override {
@@ -98,13 +99,6 @@ class MtsTraining final : public Training {
   std::optional<SampleVector> pool_weights() override { return weights_; }
 
  private:
-  using Step = UniformStep<Model, Sgd<Parameters>>;
-  static Step make_step(const Task& task) {
-    auto model = make_classifier(task.settings, task.problem);
-    auto theta = initial_parameters(model, task.seed);
-    return Step(std::move(model), std::move(theta), make_optimizer(task.settings));
-  }
-
   void begin_fold(std::size_t f) {
     part_ = restricted(task_.problem, pool_folds_[f].rest, validation_folds_[f].rest);
     Settings s = task_.settings;
@@ -112,8 +106,9 @@ class MtsTraining final : public Training {
     in_fold_ = start_rho_loss(Task(std::move(s), part_, task_.batch, RandomStream(task_.seed, "lab: fold", f)()));
   }
   void end_fold(std::size_t f) {
-    predict(in_fold_->model(), in_fold_->theta(), task_.problem.pool, pool_folds_[f].held_out, pool_);
-    predict(in_fold_->model(), in_fold_->theta(), task_.problem.validation, validation_folds_[f].held_out, validation_);
+    predict(in_fold_->model(), in_fold_->theta(), task_.problem.pool, pool_folds_[f].held_out, pool_.probabilities);
+    predict(in_fold_->model(), in_fold_->theta(), task_.problem.validation, validation_folds_[f].held_out,
+            validation_.probabilities);
     in_fold_.reset();
     part_ = {};
   }
@@ -122,37 +117,34 @@ class MtsTraining final : public Training {
   void weigh() {
     const data::Problem& problem = task_.problem;
     const Index n = problem.pool.size(), m = problem.validation.size();
-    Samples samples;
-    samples.labels = problem.pool.labels;
-    samples.groups = problem.pool.groups;
-    const LabelEvidence evidence(pool_, samples);
-
     // Positions of both sides among the same real samples: the pool's and the validation's, each without itself.
     features::NearestRealCosine nearest(3);
     features::RealMargin margin(3);
-    nearest.fit(task_.pool->embeddings, task_.pool_samples());
-    margin.fit(task_.pool->embeddings, task_.pool_samples());
-    RowMatrix<double> features(n + m, 5);
-    features.col(0).head(n) = evidence.ratio();
-    features.col(0).tail(m) = evidence.ratio(validation_, problem.validation.labels);
-    features.middleCols(1, 3) = nearest.table().values();
-    features.col(4) = margin.table().values().col(0);
+    nearest.fit(task_.pool->embeddings, samples_of(*task_.pool));
+    margin.fit(task_.pool->embeddings, samples_of(*task_.pool));
+    RowMatrix<double> position(n + m, 4);
+    position << nearest.table().values(), margin.table().values();
+    pool_.position = position.topRows(n);
+    validation_.position = position.bottomRows(m);
 
-    const SampleVector log_ratio =
-        log_density_ratio(features.topRows(n), problem.pool.labels, features.bottomRows(m), problem.validation.labels);
-    weights_ = (log_ratio.array() - log_ratio.maxCoeff()).exp() * evidence.right().array();
+    const auto has = [&](Part part) { return task_.settings.without != part; };
+    weights_ = evidence_weights(pool_, validation_,
+                                {.use_evidence = has(Part::evidence),
+                                 .use_position = has(Part::position),
+                                 .use_ratio = has(Part::ratio),
+                                 .balance = has(Part::balance)});
     batches_.emplace(task_, *weights_);
   }
 
   Task task_;
   Index fold_steps_, prepared_ = 0;
   std::vector<data::Fold> pool_folds_, validation_folds_;
-  RowMatrix<double> pool_, validation_;  // out-of-fold probabilities
+  EvidenceSamples pool_, validation_;
   data::Problem part_;
   std::unique_ptr<Training> in_fold_;
   std::optional<SampleVector> weights_;
   std::optional<PoolBatches> batches_;
-  Step step_;
+  PlainStep step_;
 };
 
 }  // namespace

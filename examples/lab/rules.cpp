@@ -9,7 +9,6 @@
 #include "mts/selection/rules/rho_loss.hpp"
 #include "mts/selection/rules/small_loss.hpp"
 #include "mts/selection/rules/soft_gate.hpp"
-#include "mts/selection/uniform_step.hpp"
 
 namespace mts::lab {
 
@@ -61,9 +60,7 @@ std::unique_ptr<Training> start(const Task& task, Rule rule, Index uniform_steps
 /// The loss of every sample of the pool under a classifier trained, for as many steps, on the validation samples alone.
 SampleVector irreducible_losses(const Task& task) {
   const auto& v = task.problem.validation;
-  const auto model = make_classifier(task.settings, task.problem);
-  UniformStep step(model, initial_parameters(model, RandomStream(task.seed, "lab: held-out model")()),
-                   make_optimizer(task.settings));
+  PlainStep step = make_plain_step(task, RandomStream(task.seed, "lab: held-out model")());
   ValidationBatches validation(v, std::min(task.batch, v.size()), task.seed);
   const auto augmentation = make_augmentation(task.settings, task.problem, task.seed);
   nn::ClassificationBatch<float> augmented;
@@ -80,7 +77,7 @@ SampleVector irreducible_losses(const Task& task) {
   }
   nn::ClassificationBatch<float> all;
   data::gather_all(*task.pool, all);
-  return model.forward(step.theta(), all).value();
+  return step.model().forward(step.theta(), all).value();
 }
 
 }  // namespace

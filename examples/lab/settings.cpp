@@ -81,6 +81,18 @@ const std::vector<Choice<Mode>>& Choices<Mode>::all() {
   return choices;
 }
 
+const std::vector<Choice<Part>>& Choices<Part>::all() {
+  using enum Part;
+  static const std::vector<Choice<Part>> choices = {
+      {none, "none", "all of it"},
+      {evidence, "evidence", "what predictions out of fold say of the label"},
+      {position, "position", "nearness to real samples, among the features of the density ratio"},
+      {ratio, "ratio", "the density ratio of validation to pool"},
+      {balance, "balance", "the share of each class as in validation"},
+  };
+  return choices;
+}
+
 const std::vector<Choice<AlignmentKind>>& Choices<AlignmentKind>::all() {
   using enum AlignmentKind;
   static const std::vector<Choice<AlignmentKind>> choices = {

@@ -20,6 +20,7 @@ enum class AugmentationKind { none, shift, flip, shift_flip, crop, crop_flip };
 enum class WeightActivationKind { sigmoid, softmax, softplus, relu };
 enum class WeightNetKind { mlp, tabular, group };
 enum class Mode { joint, crossed };
+enum class Part { none, evidence, position, ratio, balance };
 enum class AlignmentKind { exact, central_difference };
 enum class EvaluationSet { test, tuning };
 enum class ScheduleKind { cosine, constant };
@@ -59,6 +60,7 @@ struct Settings {
   double sharpness = 2;
   Index folds = 4;
   double fold_share = 0.5;
+  Part without = Part::none;
   Index members = 3;
 
   double meta_learning_rate = 1e-3;
@@ -203,9 +205,12 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"sharpness", "X", "soft-gate: slope of the gate, in standard deviations of the alignments"}, s.sharpness,
         positive());
 
-  visit(Option{"folds", "K", "mts: parts of pool and validation set, each judged by a model trained on the rest"},
-        s.folds, at_least<Index>(2));
+  visit(Option{"folds", "K",
+               "mts: parts of pool and validation set, each judged by a model trained on the rest; 1: by one trained "
+               "on all"},
+        s.folds, at_least<Index>(1));
   visit(Option{"fold-share", "F", "mts: the length of their training, of --steps"}, s.fold_share, share());
+  visit(Option{"without", "PART", "mts: part of its weights that is left out, for ablations"}, s.without, any());
   visit(Option{"members", "K", "rho-ensemble, soft-gate-ensemble, l2rw-ensemble: classifiers"}, s.members,
         at_least<Index>(1));
 
@@ -265,6 +270,10 @@ struct Choices<WeightNetKind> {
 template <>
 struct Choices<Mode> {
   static const std::vector<Choice<Mode>>& all();
+};
+template <>
+struct Choices<Part> {
+  static const std::vector<Choice<Part>>& all();
 };
 template <>
 struct Choices<AlignmentKind> {

@@ -8,7 +8,6 @@
 #include "mts/features/real_margin.hpp"
 #include "mts/features/validation_margin.hpp"
 #include "mts/selection/keep.hpp"
-#include "mts/selection/uniform_step.hpp"
 
 namespace mts::lab {
 
@@ -19,10 +18,12 @@ using Kept = std::vector<Index>;
 class SubsetTraining final : public Training {
  public:
   /// The whole pool.
-  explicit SubsetTraining(const Task& task) : batches_(task), step_(make_step(task)) {}
+  explicit SubsetTraining(const Task& task) : batches_(task), step_(make_plain_step(task, task.seed)) {}
   SubsetTraining(const Task& task, Kept kept)
-      : weights_(SampleVector::Zero(task.problem.pool.size())), batches_(task, kept), step_(make_step(task)) {
-    (*weights_)(kept).setOnes();
+      : weights_(SampleVector::Zero(task.problem.pool.size())),
+        batches_(task, kept),
+        step_(make_plain_step(task, task.seed)) {
+    for (const Index i : kept) (*weights_)[i] = 1;
   }
 
   StepReport step() override {
@@ -34,28 +35,13 @@ class SubsetTraining final : public Training {
   std::optional<SampleVector> pool_weights() override { return weights_; }
 
  private:
-  using Step = UniformStep<nn::Classifier<float>, Sgd<DenseParameters<float>>>;
-  static Step make_step(const Task& task) {
-    auto model = make_classifier(task.settings, task.problem);
-    auto theta = initial_parameters(model, task.seed);
-    return Step(std::move(model), std::move(theta), make_optimizer(task.settings));
-  }
-
   std::optional<SampleVector> weights_;
   PoolBatches batches_;
-  Step step_;
+  PlainStep step_;
 };
 
 std::unique_ptr<Training> start_on(const Task& task, Kept kept) {
   return std::make_unique<SubsetTraining>(task, std::move(kept));
-}
-
-/// Labels and groups of the problem's pool, without validation samples behind it.
-Samples own_samples(const Task& task) {
-  Samples samples;
-  samples.labels = task.problem.pool.labels;
-  samples.groups = task.problem.pool.groups;
-  return samples;
 }
 
 /// The samples of which `holds(place)`.
@@ -69,13 +55,14 @@ Kept where(const Task& task, F&& holds) {
 
 /// All real samples and the edits of the highest scores, class by class.
 std::unique_ptr<Training> start_on_best(const Task& task, const SampleVector& scores) {
-  return start_on(task, keep_best(scores.head(task.problem.pool.size()), own_samples(task), task.settings.keep));
+  return start_on(task,
+                  keep_best(scores.head(task.problem.pool.size()), samples_of(task.problem.pool), task.settings.keep));
 }
 
 /// The scores of an offline feature.
 template <class F>
 SampleVector scores_of(F feature, const Task& task) {
-  feature.fit(task.problem.pool.embeddings, own_samples(task));
+  feature.fit(task.problem.pool.embeddings, samples_of(task.problem.pool));
   return feature.table().values().col(0);
 }
 
@@ -87,12 +74,7 @@ SampleVector easy_first(const Task& task, const RowMatrix<double>& how_hard) {
 
 std::unique_ptr<Training> start_uniform(const Task& task) { return std::make_unique<SubsetTraining>(task); }
 
-std::unique_ptr<Training> start_plus_validation(const Task& task) {
-  constexpr double usual = 0.1;
-  Settings s = task.settings;
-  if (s.validation_rows == 0) s.validation_rows = usual;
-  return start_uniform(Task(std::move(s), task.problem, task.batch, task.seed));
-}
+std::unique_ptr<Training> start_plus_validation(const Task& task) { return start_uniform(with_validation_rows(task)); }
 
 std::unique_ptr<Training> start_real_only(const Task& task) {
   return start_on(task, where(task, [&](std::size_t i) { return task.problem.pool.groups[i] == data::real_group; }));
@@ -103,8 +85,8 @@ std::unique_ptr<Training> start_oracle(const Task& task) {
 }
 
 std::unique_ptr<Training> start_random_subset(const Task& task) {
-  return start_on(task,
-                  keep_random(own_samples(task), task.settings.keep, RandomStream(task.seed, "lab: random subset")));
+  return start_on(task, keep_random(samples_of(task.problem.pool), task.settings.keep,
+                                    RandomStream(task.seed, "lab: random subset")));
 }
 
 /// Paul, Ganguli, Dziugaite, Deep learning on a data diet, NeurIPS 2021.

@@ -8,7 +8,6 @@
 #include "mts/nn/cnn.hpp"
 #include "mts/nn/mlp.hpp"
 #include "mts/nn/resnet.hpp"
-#include "mts/selection/uniform_step.hpp"
 
 namespace mts::lab {
 
@@ -118,23 +117,30 @@ double Training::accuracy(const data::LabelledSet& set) const {
   return nn::accuracy(model(), theta(), batch);
 }
 
-Samples Task::pool_samples() const {
+Task with_validation_rows(const Task& task) {
+  constexpr double usual = 0.1;
+  Settings s = task.settings;
+  if (s.validation_rows == 0) s.validation_rows = usual;
+  return Task(std::move(s), task.problem, task.batch, task.seed);
+}
+
+Samples samples_of(const data::Pool& pool) {
   Samples all;
-  all.labels = pool->labels;
-  all.groups = pool->groups;
+  all.labels = pool.labels;
+  all.groups = pool.groups;
   return all;
 }
 
 const features::TrainingDynamics& Task::dynamics() const {
   if (dynamics_) return *dynamics_;
   auto dynamics = std::make_shared<features::TrainingDynamics>(pool->size());
-  const auto model = make_classifier(settings, problem);
   const Index steps = std::max<Index>(1, std::llround(settings.prior_share * static_cast<double>(settings.steps)));
   for (Index k = 0; k < settings.prior_runs; ++k) {
     Task own = *this;
     own.seed = RandomStream(seed, "lab: prior run", static_cast<std::uint64_t>(k))();
     PoolBatches batches(own);
-    UniformStep step(model, initial_parameters(model, own.seed), make_optimizer(settings));
+    PlainStep step = make_plain_step(own, own.seed);
+    const auto& model = step.model();
     for (Index t = 0; t < steps; ++t) {
       batches.next();
       dynamics->observe(batches.samples.ids, model.forward(step.theta(), batches.batch).logits(),

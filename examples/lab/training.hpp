@@ -19,6 +19,7 @@
 #include "mts/nn/classifier.hpp"
 #include "mts/optim/sgd.hpp"
 #include "mts/selection/step_report.hpp"
+#include "mts/selection/uniform_step.hpp"
 
 namespace mts::lab {
 
@@ -36,13 +37,17 @@ struct Task {
   /// real ones, where batches have rows of them.
   std::shared_ptr<const data::Pool> pool;
 
-  Samples pool_samples() const;  ///< labels and groups of all of it
   /// What runs without selection show of every sample of the pool; they are made when first asked for.
   const features::TrainingDynamics& dynamics() const;
 
  private:
   mutable std::shared_ptr<const features::TrainingDynamics> dynamics_;
 };
+
+/// The same task with validation rows in each batch: a tenth where the settings ask for none.
+Task with_validation_rows(const Task& task);
+/// Labels and groups of all samples of a pool.
+Samples samples_of(const data::Pool& pool);
 
 class Training {
  public:
@@ -85,6 +90,15 @@ inline Sgd<DenseParameters<float>> make_optimizer(const Settings& settings) {
                                       .momentum = settings.momentum,
                                       .weight_decay = settings.weight_decay,
                                       .schedule = make_schedule(settings.schedule, settings.steps)});
+}
+
+/// Plain training of the task's classifier.
+using PlainStep = UniformStep<nn::Classifier<float>, Sgd<DenseParameters<float>>>;
+/// \param seed  of the initial weights
+inline PlainStep make_plain_step(const Task& task, std::uint64_t seed) {
+  auto model = make_classifier(task.settings, task.problem);
+  auto theta = initial_parameters(model, seed);
+  return PlainStep(std::move(model), std::move(theta), make_optimizer(task.settings));
 }
 
 /// The training batches of a run, augmented if the settings say so, in the same order for all methods that draw from the whole

@@ -36,11 +36,12 @@ Pool random_pool(Index n, int classes, std::uint64_t seed) {
 
 /// The header's formulas, sample by sample and class by class.
 struct PlainMixture {
-  std::vector<double> wrong;
+  std::vector<double> wrong, believed;
   std::vector<std::vector<double>> shown;
 
-  PlainMixture(const Pool& pool, double epsilon, Index iterations) {
+  PlainMixture(const Pool& pool, double epsilon, Index iterations, double pooling = 0.5) {
     const Index classes = pool.p.cols();
+    std::vector<double> of_fitted;
     for (Index y = 0; y < classes; ++y) {
       double w = 0.5;
       std::vector<double> s(static_cast<std::size_t>(classes), 1.0 / static_cast<double>(classes - 1));
@@ -62,12 +63,16 @@ struct PlainMixture {
           ++count;
         }
         if (count == 0) break;
+        if (step == iterations - 1) of_fitted.push_back(total / count);
         w = total / count;
         for (std::size_t k = 0; k < s.size(); ++k) s[k] = sum[k] / total;
       }
       wrong.push_back(w);
       shown.push_back(s);
     }
+    double mean = 0;
+    for (const double w : of_fitted) mean += w / static_cast<double>(of_fitted.size());
+    for (const double w : wrong) believed.push_back(of_fitted.empty() ? w : (1 - pooling) * w + pooling * mean);
   }
   /// The largest difference of shares and evidence from what the library says.
   double difference(const LabelEvidence& found, const Pool& pool, double epsilon) const {
@@ -87,7 +92,7 @@ struct PlainMixture {
       for (std::size_t k = 0; k < wrong.size(); ++k)
         other += shown[y][k] * (pool.p(i, static_cast<Index>(k)) + epsilon);
       differ(std::log(right / other), found.ratio()[i]);
-      differ((1 - wrong[y]) * right / ((1 - wrong[y]) * right + wrong[y] * other), found.right()[i]);
+      differ((1 - believed[y]) * right / ((1 - believed[y]) * right + believed[y] * other), found.right()[i]);
     }
     return worst;
   }
@@ -112,11 +117,16 @@ TEST_CASE("LabelEvidence: shares, shown classes, evidence and posterior are thos
       }
   const Pool pool = random_pool(200, 4, 5);
   CHECK(PlainMixture(pool, 1e-3, 20).difference(LabelEvidence(pool.p, pool.samples), pool, 1e-3) < 1e-12);
+  for (const double pooling : {0.0, 0.2, 1.0}) {
+    CAPTURE(pooling);
+    const LabelEvidence found(pool.p, pool.samples, {.pooling = pooling});
+    CHECK(PlainMixture(pool, 1e-3, 20, pooling).difference(found, pool, 1e-3) < 1e-12);
+  }
 }
 
 TEST_CASE("LabelEvidence: the posterior adds the odds of the label to the evidence") {
   const Pool pool = random_pool(100, 3, 8);
-  const LabelEvidence found(pool.p, pool.samples);
+  const LabelEvidence found(pool.p, pool.samples, {.pooling = 0});
   for (Index i = 0; i < 100; ++i) {
     const double wrong = found.wrong_share()[pool.samples.labels[static_cast<std::size_t>(i)]];
     const double logit = found.ratio()[i] + std::log((1 - wrong) / wrong);
@@ -154,7 +164,7 @@ TEST_CASE("LabelEvidence: a planted mixture is found again") {
     pool.samples.groups.push_back(1);
     truth.push_back(shows == y);
   }
-  const LabelEvidence found(pool.p, pool.samples, {.epsilon = 1e-9, .iterations = 200});
+  const LabelEvidence found(pool.p, pool.samples, {.epsilon = 1e-9, .iterations = 200, .pooling = 0});
   for (std::size_t y = 0; y < 3; ++y) {
     const auto row = static_cast<Index>(y);
     CAPTURE(y);

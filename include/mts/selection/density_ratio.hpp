@@ -35,7 +35,7 @@ struct DensityRatioOptions {
 /// \param validation  M x D                \param validation_labels  M, in [0, C)
 /// \returns n numbers, log ratios clipped from above
 /// \throws ShapeError, ValueError, NumericalError that name the first bad sample; NumericalError if Newton's method does not arrive
-/// Source: this project (docs/results.md); the estimator: Qin, Biometrika 1998; Sugiyama, Suzuki and Kanamori, Density ratio estimation
+/// Source: this project (docs/design.md); the estimator: Qin, Biometrika 1998; Sugiyama, Suzuki and Kanamori, Density ratio estimation
 /// in machine learning, 2012, chapter 4.
 inline SampleVector log_density_ratio(const RowMatrix<double>& features, const std::vector<int>& labels,
                                       const RowMatrix<double>& validation, const std::vector<int>& validation_labels,

@@ -14,6 +14,7 @@ namespace mts {
 struct LabelEvidenceOptions {
   double epsilon = 1e-3;  ///< added to every probability: how sure a prediction may count, > 0
   Index iterations = 20;  ///< of expectation-maximisation, >= 1
+  double pooling = 0.5;   ///< how far a label's wrong share in `right` goes to the labels' mean, in [0, 1]
 };
 
 /// Of a pool whose labels c_i may be wrong, with P_ik = probability of class k for sample i by a model that was trained without it
@@ -27,14 +28,18 @@ struct LabelEvidenceOptions {
 /// begins at wrong = 1/2 and equal shown. Then
 ///
 ///     ratio_i = log P_iy - log sum_k shown_yk P_ik          evidence, in nats
-///     right_i = 1/(1 + exp(-(ratio_i + log((1 - wrong_y)/wrong_y))))        probability that the label is right
+///     wrong'_y = (1 - pooling) wrong_y + pooling (mean of wrong over labels that have synthetic samples)
+///     right_i = 1/(1 + exp(-(ratio_i + log((1 - wrong'_y)/wrong'_y))))      probability that the label is right
+///
+/// What a label's share has of its own is half the model's doing: of a label that it knows badly, more samples look wrong. Hence the
+/// pooling.
 ///
 /// A margin, log P_iy - max_k log P_ik, asks whether the model would have said something else; the ratio whether it would have said
 /// what wrong samples of this label usually show. A right but unusual sample, which a biased model takes for any other class, keeps
 /// its evidence.
 ///
 /// The same for samples outside the pool by `ratio`. Cost: iterations n C. Deterministic; const calls are thread-safe.
-/// Source: this project (docs/results.md); the mixture is that of learning with class-conditional label noise (Bylander, COLT 1994;
+/// Source: this project (docs/design.md); the mixture is that of learning with class-conditional label noise (Bylander, COLT 1994;
 /// Patrini et al., CVPR 2017).
 class LabelEvidence {
  public:
@@ -47,19 +52,27 @@ class LabelEvidence {
     check_value(options.epsilon > 0 && std::isfinite(options.epsilon), name, "epsilon must be positive, found ",
                 options.epsilon);
     check_value(options.iterations >= 1, name, "iterations must be at least 1, found ", options.iterations);
+    check_value(options.pooling >= 0 && options.pooling <= 1, name, "pooling must be in [0, 1], found ",
+                options.pooling);
     check_value(classes_ >= 2, name, "expected probabilities of at least 2 classes, found ", classes_);
     const Matrix p = with_epsilon(probabilities, pool.labels);
     const Index n = p.rows();
     check_size(name, "groups", n, static_cast<Index>(pool.groups.size()));
     shown_.setZero(classes_, classes_);
     wrong_.setConstant(classes_, 0.5);
+    double sum = 0, fitted = 0;  // of the wrong shares, and how many
     for (Index y = 0; y < classes_; ++y) {
       std::vector<Index> members;
       for (Index i = 0; i < n; ++i)
         if (pool.labels[static_cast<std::size_t>(i)] == y && pool.groups[static_cast<std::size_t>(i)] != 0)
           members.push_back(i);
       fit(y, p, members);
+      if (members.empty()) continue;
+      sum += wrong_[y];
+      ++fitted;
     }
+    believed_ = wrong_;
+    if (fitted > 0) believed_.array() += options.pooling * (sum / fitted - wrong_.array());
     ratio_ = ratio_of(p, pool.labels);
     right_.resize(n);
     for (Index i = 0; i < n; ++i) right_[i] = right(ratio_[i], pool.labels[static_cast<std::size_t>(i)]);
@@ -121,13 +134,13 @@ class LabelEvidence {
     }
     return ratio;
   }
-  double right(double ratio, Index y) const { return 1 / (1 + std::exp(-ratio) * wrong_[y] / (1 - wrong_[y])); }
+  double right(double ratio, Index y) const { return 1 / (1 + std::exp(-ratio) * believed_[y] / (1 - believed_[y])); }
 
   static constexpr double smallest_share = 1e-6;  ///< so that no class is beyond doubt
   LabelEvidenceOptions options_;
   Index classes_;
   Matrix shown_;
-  SampleVector wrong_, ratio_, right_;
+  SampleVector wrong_, believed_, ratio_, right_;  // believed: pooled
 };
 
 }  // namespace mts
