@@ -1,6 +1,8 @@
 // The benchmarks of real images and edits of them.
 #include "lab/benchmarks.hpp"
 
+#include <fmt/format.h>
+
 #include "mts/data/attribute.hpp"
 #include "mts/data/domain.hpp"
 #include "mts/data/spurious.hpp"
@@ -14,13 +16,26 @@ template <data::Construction B>
 class ConstructionSource final : public ProblemSource {
  public:
   ConstructionSource(const Settings& settings, const Session& session, const Preparation& preparation)
-      : data_(data::fashion_mnist(settings.data)), models_(train(data_, settings, session, preparation)) {}
+      : benchmark_(with(settings)),
+        data_(data::fashion_mnist(settings.data)),
+        models_(train(data_, settings, session, preparation)) {}
 
   data::Problem make(std::uint64_t seed) const override {
-    return data::construct(B{}, data_, models_.generator, models_.embedding, seed);
+    return data::construct(benchmark_, data_, models_.generator, models_.embedding, seed);
   }
 
  private:
+  /// The benchmark, with as many validation samples as are asked for.
+  static B with(const Settings& settings) {
+    B benchmark;
+    if (settings.validation > 0) {
+      if (settings.validation % benchmark.period() != 0)
+        throw UsageError(fmt::format("--validation {}: '{}' is balanced in multiples of {}", settings.validation,
+                                     B::name, benchmark.period()));
+      benchmark.options.validation = settings.validation;
+    }
+    return benchmark;
+  }
   static data::ConstructionModels train(const data::ImageData& images, const Settings& settings, const Session& session,
                                         const Preparation& preparation) {
     auto options = data::construction_model_options(images);
@@ -28,6 +43,7 @@ class ConstructionSource final : public ProblemSource {
     return data::construction_models(B{}, images, options, {session.cache, preparation.note, preparation.progress});
   }
 
+  B benchmark_;
   data::ImageData data_;
   data::ConstructionModels models_;
 };

@@ -4,14 +4,13 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <ostream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "lab/progress.hpp"
 #include "lab/registry.hpp"
+#include "lab/tuned.hpp"
 
 namespace mts::lab {
 
@@ -20,6 +19,7 @@ struct ExperimentSettings {
   std::vector<std::string> benchmarks;  ///< none: all
   std::vector<std::string> methods;     ///< none: all (tune: all that have something to choose)
   std::vector<std::string> models = {"mlp"};
+  std::vector<std::string> sections;  ///< of a study
   Index batch = 128;
   Index seeds = 10;
   std::uint64_t first_seed = 0;
@@ -43,6 +43,9 @@ void for_each_experiment_option(S& s, Visitor&& visit) {
   visit(Option{"model", "NAME,...",
                "what is trained: mlp (784-128-C, 600 steps), cnn (8 and 16 channels, 64, 300 steps)"},
         s.models, any());
+  visit(
+      Option{"section", "NAME,...", "study: methods, parts (of mts), features (of weight-net), batches, grid (N by M)"},
+      s.sections, any());
   visit(Option{"batch", "N", "training batch size"}, s.batch, at_least<Index>(1));
   visit(Option{"seeds", "K", "number of seeds"}, s.seeds, at_least<Index>(1));
   visit(Option{"first-seed", "S", "seeds S to S + K - 1"}, s.first_seed, any());
@@ -58,27 +61,8 @@ void for_each_experiment_option(S& s, Visitor&& visit) {
 /// Checks what no single option shows. \throws UsageError
 void check(const ExperimentSettings& settings);
 
-/// Options by name and value, as `set_option` takes them.
-using OptionValues = std::vector<std::pair<std::string, std::string>>;
-
-/// A method's settings by model and method.
-class TunedSettings {
- public:
-  TunedSettings() = default;
-  /// \throws DataError if the file is none, is damaged, or names an unknown model, method, option or value
-  static TunedSettings read(const std::filesystem::path& file);
-  void save(const std::filesystem::path& file) const;
-
-  /// A method's choices for a model: its own; else those for the MLP; of an ensemble else those of its member; else none.
-  OptionValues of(const std::string& model, const std::string& method) const;
-  void set(const std::string& model, const std::string& method, OptionValues choices);
-
- private:
-  std::map<std::string, std::map<std::string, OptionValues>> by_model_;
-};
-
-/// Tells how a benchmark is opened; a test may say otherwise.
-using OpenBenchmark = std::function<std::unique_ptr<ProblemSource>(const std::string& benchmark)>;
+/// Tells how a benchmark is opened, with so many validation samples (0: its own number); a test may say otherwise.
+using OpenBenchmark = std::function<std::unique_ptr<ProblemSource>(const std::string& benchmark, Index validation)>;
 
 /// Every candidate of every method's grid on every benchmark and seed, on the tuning sets; chooses each method's best by the mean over
 /// benchmarks and seeds, the same for all benchmarks. Writes tuning.csv and the file of settings. What is in the folder already is not run
@@ -86,8 +70,8 @@ using OpenBenchmark = std::function<std::unique_ptr<ProblemSource>(const std::st
 void tune(const ExperimentSettings& settings, const OpenBenchmark& open, std::ostream& out, Progress& progress,
           const std::atomic<bool>& stop);
 
-/// Every method on every benchmark, model and seed, on the test sets, by the file of settings (and what it does not name by default). Writes
-/// results.csv, times.csv and table.md. What is in the folder already is not run again.
+/// Its sections on the test sets, by the file of settings (and what it does not name by default). Writes results.csv (the methods),
+/// variants.csv (the other sections), times.csv, table.md and a picture of each section. What is in the folder already is not run again.
 void study(const ExperimentSettings& settings, const OpenBenchmark& open, std::ostream& out, Progress& progress,
            const std::atomic<bool>& stop);
 

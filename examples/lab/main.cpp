@@ -68,8 +68,9 @@ void experiment(const ExperimentSettings& settings, bool tuning) {
   const mts::ThreadLimit limit(machine_threads(settings.session.threads));
   listen_for_interrupts();
   Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
-  const auto open = [&](const std::string& name) {
+  const auto open = [&](const std::string& name, mts::Index validation) {
     Settings s;
+    s.validation = validation;
     s.benchmark = name;
     s.data = settings.data;
     s.generator_epochs = settings.generator_epochs;

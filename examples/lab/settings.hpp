@@ -37,6 +37,7 @@ struct Settings {
   Index seeds = 3;
   std::uint64_t first_seed = 0;
   EvaluationSet evaluate_on = EvaluationSet::test;
+  Index validation = 0;  ///< validation samples; 0: as many as the benchmark has
 
   std::filesystem::path data = default_data();
   Index generator_epochs = default_generator_epochs();
@@ -168,6 +169,8 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"evaluate-on", "SET", "set the accuracy is measured on"}, s.evaluate_on, any());
 
   visit.group("Data");
+  visit(Option{"validation", "M", "validation samples; 0 for as many as the benchmark has"}, s.validation,
+        at_least<Index>(0));
   visit(Option{"data", "DIR", "folder of the image data set, four idx files, plain or gzipped"}, s.data, any());
   visit(Option{"generator-epochs", "K", "passes in the training of the generative models"}, s.generator_epochs,
         at_least<Index>(0));

@@ -128,10 +128,11 @@ void check_batches(const Settings& s, const Benchmark& benchmark) {
       throw UsageError(fmt::format(
           "--batch {}: the pool of '{}' has {} samples{}: expected at most {}", n, benchmark.name, benchmark.pool_size,
           share == 2 ? ", of which --disjoint takes two batches a step" : "", benchmark.pool_size / share));
-  if (s.validation_batch > benchmark.validation_size)
+  const Index validation = s.validation > 0 ? s.validation : benchmark.validation_size;
+  if (s.validation_batch > validation)
     throw UsageError(
         fmt::format("--validation-batch {}: the validation set of '{}' has {} samples: expected at most {}",
-                    s.validation_batch, benchmark.name, benchmark.validation_size, benchmark.validation_size));
+                    s.validation_batch, benchmark.name, validation, validation));
 }
 
 void run_cells(const std::vector<Cell>& cells, const ProblemSource& source, Progress& progress,

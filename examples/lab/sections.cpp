@@ -1,0 +1,163 @@
+#include "lab/sections.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mts::lab {
+
+namespace {
+
+std::vector<std::string> or_all(const std::vector<std::string>& chosen, std::vector<std::string> all) {
+  return chosen.empty() ? all : chosen;
+}
+
+Section methods_section(const ExperimentSettings& e, const std::string& model) {
+  Section s{"methods-" + model,
+            "Methods, " + model,
+            "All methods by the settings chosen for them.",
+            model,
+            or_all(e.benchmarks, names_of(benchmarks())),
+            e.seeds,
+            0,
+            "uniform",
+            "mts",
+            {}};
+  for (const auto& method : or_all(e.methods, names_of(methods()))) s.variants.push_back({method, method, e.batch});
+  return s;
+}
+
+Section parts_section(const ExperimentSettings& e) {
+  Section s{"parts",
+            "What the parts of mts give",
+            "mts with one part left out; with one fold, every sample is judged by a model that was trained on it.",
+            "mlp",
+            or_all(e.benchmarks, names_of(benchmarks())),
+            e.seeds,
+            0,
+            "uniform",
+            "mts",
+            {}};
+  s.variants.push_back({"mts", "mts", e.batch});
+  for (const char* part : {"evidence", "position", "ratio", "balance"})
+    s.variants.push_back({fmt::format("without {}", part), "mts", e.batch, {{"without", part}}});
+  s.variants.push_back({"one fold", "mts", e.batch, {{"folds", "1"}}});
+  s.variants.push_back({"rho-loss", "rho-loss", e.batch});
+  s.variants.push_back({"uniform", "uniform", e.batch});
+  return s;
+}
+
+Section features_section(const ExperimentSettings& e) {
+  const std::vector<std::string> position = {
+      "nearest-validation-cosine", "validation-centre-cosine", "real-centre-cosine",  "synthetic-centre-cosine",
+      "nearest-real-cosine",       "nearest-synthetic-cosine", "neighbour-agreement", "median-distance-rank"};
+  const std::vector<std::string> dynamics = {"gradient-norm", "error-norm", "forgetting"};
+  Section s{"features",
+            "What the features give to a weight net",
+            "weight-net by the features that it sees: the paper's all, those of a sample's position, those of its "
+            "training dynamics (each of "
+            "these with class and group), and each feature alone.",
+            "mlp",
+            or_all(e.benchmarks, names_of(benchmarks())),
+            std::min<Index>(5, e.seeds),
+            0,
+            "uniform",
+            "all",
+            {}};
+  const auto add = [&](std::string label, const std::vector<std::string>& names) {
+    std::string list;
+    for (const auto& name : names) list += (list.empty() ? "" : ",") + name;
+    s.variants.push_back({std::move(label), "weight-net", e.batch, {{"features", list}}});
+  };
+  const auto with_labels = [](std::vector<std::string> a, const std::vector<std::string>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    a.insert(a.end(), {"class", "group"});
+    return a;
+  };
+  add("all", with_labels(position, dynamics));
+  add("position", with_labels(position, {}));
+  add("dynamics", with_labels(dynamics, {}));
+  add("class and group", {"class", "group"});
+  for (const auto& feature : features()) add(feature.name + " alone", {feature.name});
+  s.variants.push_back({"uniform", "uniform", e.batch});
+  return s;
+}
+
+const std::vector<OptionValues> meta_rates = {{{"meta-lr", "0.0003"}}, {{"meta-lr", "0.001"}}, {{"meta-lr", "0.003"}}};
+
+Section batches_section(const ExperimentSettings& e) {
+  Section s{"batches",
+            "Batch size",
+            "Equal steps; the meta rate of weight-net is chosen anew for each batch size, the other two have none.",
+            "mlp",
+            or_all(e.benchmarks, names_of(benchmarks())),
+            e.seeds,
+            e.quick ? 1 : 3,
+            "",
+            "",
+            {}};
+  for (const char* method : {"weight-net", "rho-loss", "mts"})
+    for (const Index n : {64, 256, 1024})
+      s.variants.push_back({fmt::format("{}, N = {}", method, n),
+                            method,
+                            n,
+                            {},
+                            std::string(method) == "weight-net" ? meta_rates : std::vector<OptionValues>{{}},
+                            method});
+  return s;
+}
+
+Section grid_section(const ExperimentSettings& e) {
+  Section s{"grid",
+            "Batch size and validation size",
+            "weight-net on spurious, batches of N, M validation samples, the meta rate chosen for each point.",
+            "mlp",
+            {"spurious"},
+            std::min<Index>(3, e.seeds),
+            e.quick ? 1 : 2,
+            "",
+            "",
+            {}};
+  const std::vector<Index> n = e.quick ? std::vector<Index>{64, 1024} : std::vector<Index>{64, 256, 1024, 4096};
+  const std::vector<Index> m = e.quick ? std::vector<Index>{48, 400} : std::vector<Index>{32, 48, 96, 208, 400};
+  for (const Index validation : m)
+    for (const Index batch : n)
+      s.variants.push_back({fmt::format("M = {}, N = {}", validation, batch),
+                            "weight-net",
+                            batch,
+                            {{"validation", fmt::format("{}", validation)}},
+                            meta_rates,
+                            fmt::format("M = {}", validation)});
+  return s;
+}
+
+}  // namespace
+
+const std::vector<std::pair<std::string, std::string>>& section_names() {
+  static const std::vector<std::pair<std::string, std::string>> names = {
+      {"methods", "all methods, a section for each model"},
+      {"parts", "mts with one of its parts left out"},
+      {"features", "weight-net by what it sees"},
+      {"batches", "batch sizes 64, 256, 1024"},
+      {"grid", "weight-net by batch size and validation size"},
+  };
+  return names;
+}
+
+std::vector<Section> sections_of(const ExperimentSettings& e) {
+  std::vector<Section> all;
+  for (const auto& [name, words] : section_names()) {
+    if (std::find(e.sections.begin(), e.sections.end(), name) == e.sections.end()) continue;
+    if (name == "methods")
+      for (const auto& model : e.models) all.push_back(methods_section(e, model));
+    if (name == "parts") all.push_back(parts_section(e));
+    if (name == "features") all.push_back(features_section(e));
+    if (name == "batches") all.push_back(batches_section(e));
+    if (name == "grid") all.push_back(grid_section(e));
+  }
+  if (e.quick)
+    for (auto& section : all) section.seeds = std::min<Index>(2, section.seeds);
+  return all;
+}
+
+}  // namespace mts::lab
