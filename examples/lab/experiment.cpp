@@ -210,6 +210,11 @@ std::string or_nothing(double x) { return std::isfinite(x) ? fmt::format("{}", x
 
 void study(const ExperimentSettings& e, const OpenBenchmark& open, std::ostream& out, Progress& progress,
            const std::atomic<bool>& stop) {
+  study(sections_of(e), e, open, out, progress, stop);
+}
+
+void study(const std::vector<Section>& sections, const ExperimentSettings& e, const OpenBenchmark& open,
+           std::ostream& out, Progress& progress, const std::atomic<bool>& stop) {
   const double begun = Progress::steady_seconds();
   const TunedSettings tuned = TunedSettings::read(e.tuned);
   data::CsvTable results({"benchmark", "method", "model", "batch", "seed", "accuracy_last"});
@@ -218,7 +223,7 @@ void study(const ExperimentSettings& e, const OpenBenchmark& open, std::ostream&
                            "accuracy_last", "b_eff_share", "gsnr"});
   std::string table;
   std::size_t runs = 0;
-  for (const Section& section : sections_of(e)) {
+  for (const Section& section : sections) {
     const Compared r = compare(section, e, tuned, open, out, progress, stop);
     const std::size_t of_variant = r.jobs.size() / section.variants.size();
     for (std::size_t k = 0; k < r.jobs.size(); ++k) {

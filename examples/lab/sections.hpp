@@ -39,4 +39,8 @@ const std::vector<std::pair<std::string, std::string>>& section_names();
 /// Sections of these names, in the order of `section_names`; the methods' once for each model.
 std::vector<Section> sections_of(const ExperimentSettings& settings);
 
+/// `study` of these sections.
+void study(const std::vector<Section>& sections, const ExperimentSettings& settings, const OpenBenchmark& open,
+           std::ostream& out, Progress& progress, const std::atomic<bool>& stop);
+
 }  // namespace mts::lab

@@ -6,7 +6,11 @@
 #include <sstream>
 
 #include "lab/cli.hpp"
+#include "lab/comparison.hpp"
+#include "lab/experiment_plot.hpp"
 #include "lab/interrupt.hpp"
+#include "lab/plot.hpp"
+#include "lab/sections.hpp"
 #include "lab/support.hpp"
 #include "mts/core/parallel.hpp"
 #include "mts/data/pool.hpp"
@@ -39,6 +43,8 @@ struct Experiment {
     settings.methods = {"uniform", "rho-loss", "rho-ensemble", "oracle"};
     settings.batch = 16;
     settings.quick = true;
+    settings.sections = {"methods"};
+    settings.session.no_pictures = true;
     settings.tuned = folder / "tuned.json";
     settings.session.out = folder / "out";
   }
@@ -47,8 +53,11 @@ struct Experiment {
     const mts::ThreadLimit limit(threads);
     std::ostringstream out, said;
     Progress progress(said, false);
-    const auto open = [&](const std::string&) { return std::make_unique<SmallSource>(made); };
-    (tuning ? tune : study)(settings, open, out, progress, stop);
+    const auto open = [&](const std::string&, Index) { return std::make_unique<SmallSource>(made); };
+    if (tuning)
+      tune(settings, open, out, progress, stop);
+    else
+      study(settings, open, out, progress, stop);
     return out.str();
   }
   ExperimentSettings settings = study_defaults();
@@ -174,6 +183,182 @@ TEST_CASE("Study: the table holds means, paired differences and wins") {
   const auto row = table.find("| rho-loss |");
   REQUIRE(row != std::string::npos);
   CHECK(contains(table.substr(row, table.find('\n', row) - row), words));
+}
+
+/// Rows of a CSV file below its header, cut at commas outside quotes.
+std::vector<std::vector<std::string>> rows_of(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  std::vector<std::vector<std::string>> rows;
+  while (std::getline(in, line)) {
+    rows.push_back({""});
+    bool quoted = false;
+    for (const char c : line) {
+      if (c == '"')
+        quoted = !quoted;
+      else if (c == ',' && !quoted)
+        rows.back().emplace_back();
+      else
+        rows.back().back() += c;
+    }
+  }
+  return rows;
+}
+
+TEST_CASE("Study: the parts of mts, each left out in turn, are beside the whole in variants.csv and table.md") {
+  const TemporaryFolder folder;
+  Experiment e(folder);
+  e.settings.sections = {"parts"};
+  TunedSettings{}.save(e.settings.tuned);
+  const std::string said = e(false);
+  CHECK(contains(said, "32 runs, 0 of them done before"));  // 8 variants, 2 benchmarks, 2 seeds
+  for (const char* words : {"What the parts of mts give", "| without evidence |", "| one fold |", "mts above it"})
+    CHECK(contains(said, words));
+  std::map<std::string, std::vector<std::string>> accuracy;
+  const auto rows = rows_of(e.settings.session.out / "variants.csv");
+  REQUIRE(rows.size() == 32);
+  for (const auto& row : rows) {
+    REQUIRE(row.size() == 11);
+    CHECK(row[0] == "parts");
+    accuracy[row[1]].push_back(row[8]);
+  }
+  CHECK(accuracy.size() == 8);
+  int differ = 0;
+  for (const auto& [label, values] : accuracy) differ += values != accuracy.at("mts");
+  CHECK(differ >= 6);  // a part that is left out is missed on some problem
+  CHECK(rows_of(e.settings.session.out / "results.csv").empty());
+}
+
+TEST_CASE("Study: of a variant's candidates the best on the tuning sets is taken; batch sizes are tabled by series") {
+  const TemporaryFolder folder;
+  Experiment e(folder);
+  const std::vector<OptionValues> rates = {{{"lr", "1e-6"}}, {{"lr", "0.05"}}, {{"lr", "2e-6"}}};
+  Section section{"sizes", "Sizes", "By batch size.", "mlp", {"spurious", "domain"}, 2, 2, "", "", {}};
+  for (const Index n : {8, 32}) {
+    section.variants.push_back({"plain, N = " + std::to_string(n), "uniform", n, {}, rates, "plain"});
+    section.variants.push_back({"mild, N = " + std::to_string(n), "uniform", n, {{"lr", "0.02"}}, {{}}, "mild"});
+  }
+  TunedSettings{}.save(e.settings.tuned);
+  std::ostringstream out, progress_out;
+  Progress progress(progress_out, false);
+  const auto open = [&](const std::string&, Index) { return std::make_unique<SmallSource>(e.made); };
+  study({section}, e.settings, open, out, progress, e.stop);
+  const std::string said = out.str();
+  CAPTURE(said);
+  CHECK(
+      contains(said, "tuning: 24 runs, 0 of them done before"));  // 2 variants with 3 candidates, 2 benchmarks, 2 seeds
+  CHECK(contains(said, "16 runs, 0 of them done before"));
+  std::map<std::string, std::set<std::string>> chosen;
+  for (const auto& row : rows_of(e.settings.session.out / "variants.csv")) chosen[row[1]].insert(row[2]);
+  // steps of a millionth leave the network as it began
+  CHECK(chosen.at("plain, N = 8") == std::set<std::string>{"lr 0.05"});
+  CHECK(chosen.at("plain, N = 32") == std::set<std::string>{"lr 0.05"});
+  CHECK(chosen.at("mild, N = 8") == std::set<std::string>{"-"});
+  CHECK(contains(said, "| N | plain | mild |"));
+  CHECK(contains(said, "(lr 0.05) |"));
+  CHECK(contains(said, "N = 32 above N = 8, paired: plain "));
+}
+
+TEST_CASE(
+    "Sections: labels are their own, options are known, series are whole, grids ask for what benchmarks can give") {
+  for (const bool quick : {false, true}) {
+    ExperimentSettings e = study_defaults();
+    e.quick = quick;
+    std::set<std::string> names;
+    for (const auto& section : sections_of(e)) {
+      CAPTURE(section.name);
+      CHECK(names.insert(section.name).second);
+      std::set<std::string> labels;
+      std::map<std::string, std::set<Index>> series;
+      for (const auto& v : section.variants) {
+        CAPTURE(v.label);
+        CHECK(labels.insert(v.label).second);
+        series[v.series].insert(v.batch);
+        CHECK_NOTHROW((void)method_named(v.method));
+        REQUIRE(!v.candidates.empty());
+        CHECK((v.candidates.size() == 1 || section.tuning_seeds > 0));
+        for (const auto& candidate : v.candidates) {
+          Settings s;
+          for (const auto* values : {&v.options, &candidate})
+            for (const auto& [name, value] : *values) CHECK_NOTHROW(set_option(s, name, value));
+          for (const auto& b : section.benchmarks) CHECK(v.batch <= benchmark_named(b).pool_size);
+          CHECK(s.validation % 16 == 0);  // spurious is balanced so
+        }
+      }
+      for (const auto& [name, batches] : series) CHECK(batches == series.begin()->second);
+      for (const auto& name : {section.base, section.reference}) CHECK((name.empty() || labels.count(name) == 1));
+    }
+    CHECK(names == std::set<std::string>{"methods-mlp", "methods-cnn", "parts", "features", "batches", "grid"});
+  }
+  ExperimentSettings e = study_defaults();
+  e.sections = {"grid", "partz"};
+  CHECK_REFUSED(UsageError, check(e), "unknown section 'partz'", "did you mean 'parts'");
+}
+
+TEST_CASE("Comparison: means over benchmarks, paired differences, wins; what was not measured is left out") {
+  Comparison c({"a", "b"}, {"x", "y"}, 2);
+  const double nan = std::nan("");
+  const double a[2][2] = {{.5, .7}, {.9, .8}}, b[2][2] = {{.4, .7}, {.8, .9}};
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t k = 0; k < 2; ++k) {
+      c.add("a", i == 0 ? "x" : "y", {a[i][k], 2, nan, k == 0 ? nan : 0.5, nan});
+      c.add("b", i == 0 ? "x" : "y", {b[i][k], 4, nan, nan, 3});
+    }
+  CHECK(c.accuracy("a").mean == doctest::Approx(72.5));
+  CHECK(c.accuracy("a", "x").deviation == doctest::Approx(20 / std::sqrt(2.0)));
+  CHECK(c.difference("a", "b").mean == doctest::Approx(2.5));
+  CHECK(c.difference("a", "b").half_width == doctest::Approx(12.706204736 * 7.5));
+  CHECK(c.wins("a", "b") == 2);
+  CHECK(c.seconds("b") == 4);
+  CHECK(c.b_eff("a") == 0.5);
+  CHECK(std::isnan(c.gsnr("a")));
+  CHECK(c.gsnr("b") == 3);
+  const std::string table = c.table("what", "b", "a", true);
+  CAPTURE(table);
+  CHECK(contains(
+      table,
+      "| what | x | y | average | above b | a above it | a wins | seconds |\n|---|---|---|---|---|---|---|---|"));
+  CHECK(contains(table, "| 72.50 | +2.50 [-92.80, +97.80] | - | - | 2.0 |"));
+  CHECK(contains(table, "| b | 55.0 ± 21.2 | 85.0 ± 7.1 | 70.00 | - | +2.50 [-92.80, +97.80] | 2 of 4 | 4.0 |"));
+  CHECK(table.find("| a |") < table.find("| b |"));
+  CHECK(contains(c.table("what", "none", "none", false), "| what | x | y | average | seconds |"));
+}
+
+const bool has_gnuplot = std::system("gnuplot --version > /dev/null 2>&1") == 0;
+
+TEST_CASE("Pictures of sections: methods by cost, variants in a list, batch sizes in series" *
+          doctest::skip(!has_gnuplot)) {
+  const auto filled = [](const Section& s, bool with_gsnr) {
+    std::vector<std::string> labels;
+    for (const auto& v : s.variants) labels.push_back(v.label);
+    Comparison c(labels, s.benchmarks, s.seeds);
+    double at = 0.5;
+    for (const auto& label : labels)
+      for (const auto& b : s.benchmarks)
+        for (Index k = 0; k < s.seeds; ++k)
+          c.add(label, b, {at += 0.001, 1 + at, 0.5, 0.5, with_gsnr ? at : std::nan("")});
+    return c;
+  };
+  ExperimentSettings e = study_defaults();
+  e.models = {"mlp"};
+  for (const auto& section : sections_of(e)) {
+    CAPTURE(section.name);
+    const bool series = !section.variants.front().series.empty();
+    const std::string svg = run_gnuplot(section_script(section, filled(section, series), "svg dynamic"));
+    CHECK(contains(svg, "</svg>"));
+    CHECK(contains(svg, section.title));
+    CHECK(contains(svg, "accuracy, average (%)"));
+    CHECK(contains(svg, "GSNR") == series);
+    for (const auto& v : section.variants) {
+      CAPTURE(v.label);
+      CHECK(contains(svg, series ? v.series : v.label));
+    }
+  }
+  const TemporaryFolder folder;
+  const Section parts = sections_of(e)[1];
+  write_picture(parts, filled(parts, false), folder.path);
+  CHECK(contains(read_plainly(folder / "parts.svg"), "without evidence"));
 }
 
 TEST_CASE("Settings of methods: a file that is none, damaged, or names what is unknown is refused in words") {
