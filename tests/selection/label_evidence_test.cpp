@@ -248,6 +248,7 @@ TEST_CASE("LabelEvidence: a label without synthetic samples keeps the beginning:
   CHECK(found.wrong_share()[1] == 0.5);
   CHECK(found.shown().row(1) == Eigen::RowVector3d(0.5, 0, 0.5));
   CHECK(found.wrong_share()[0] != 0.5);
+  CHECK(PlainMixture(pool, 1e-3, 20).difference(found, pool, 1e-3) < 1e-12);  // the others' mean without its share
   for (Index i = 0; i < 90; ++i)
     if (pool.samples.labels[static_cast<std::size_t>(i)] == 1) {
       const double other = (pool.p(i, 0) + pool.p(i, 2)) / 2 + 1e-3;
