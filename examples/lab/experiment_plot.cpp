@@ -57,10 +57,14 @@ std::string list_script(const Section& section, const Comparison& c, const std::
 /// Accuracy and GSNR against the batch size, a line for each series.
 std::string series_script(const Section& section, const Comparison& c, const std::string& terminal) {
   std::vector<std::string> series;
-  for (const auto& v : section.variants)
-    if (std::find(series.begin(), series.end(), v.series) == series.end()) series.push_back(v.series);
-  const bool learns = std::any_of(section.variants.begin(), section.variants.end(),
-                                  [&](const Variant& v) { return std::isfinite(c.gsnr(v.label)); });
+  std::vector<bool> measured;  // whether the series has a GSNR
+  for (const auto& v : section.variants) {
+    if (std::find(series.begin(), series.end(), v.series) == series.end()) {
+      series.push_back(v.series);
+      measured.push_back(std::isfinite(c.gsnr(v.label)));
+    }
+  }
+  const bool learns = std::find(measured.begin(), measured.end(), true) != measured.end();
   std::string script = set_terminal(terminal, learns ? 1160 : width, 520) + axes_style;
   for (std::size_t s = 0; s < series.size(); ++s) {
     script += fmt::format("$s{} << EOD\n", s);
@@ -72,19 +76,21 @@ std::string series_script(const Section& section, const Comparison& c, const std
       }
     script += "EOD\n";
   }
-  const auto lines = [&](const char* columns, const char* style) {
+  const auto lines = [&](const char* columns, const char* style, bool all) {
     std::string plot;
     for (std::size_t s = 0; s < series.size(); ++s)
-      plot += fmt::format("{}$s{} using {} with {} pt 7 lw 1.5 lc rgb '{}' title '{}'", s == 0 ? "plot " : ", ", s,
-                          columns, style, colours[s % colours.size()], text_for_gnuplot(series[s]));
-    return plot + "\n";
+      if (all || measured[s])
+        plot += fmt::format("{}$s{} using {} with {} pt 7 lw 1.5 lc rgb '{}' title '{}'", plot.empty() ? "plot " : ", ",
+                            s, columns, style, colours[s % colours.size()], text_for_gnuplot(series[s]));
+    plot += '\n';
+    return plot;
   };
   script += fmt::format("set multiplot layout 1,{} title '{}'\n", learns ? 2 : 1, text_for_gnuplot(section.title));
   script += "set logscale x 2\nset xlabel 'batch size N'\nset key bottom right\nset ylabel 'accuracy, average (%)'\n";
-  script += lines("1:2:3", "yerrorlines");
+  script += lines("1:2:3", "yerrorlines", true);
   if (learns) {
     script += "set logscale y\nset ylabel 'GSNR of the hypergradient, given Gamma'\nset key top left\n";
-    script += lines("1:4", "linespoints");
+    script += lines("1:4", "linespoints", false);
   }
   return script + "unset multiplot\n";
 }
