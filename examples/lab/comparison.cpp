@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace mts::lab {
 
@@ -59,6 +60,15 @@ std::string Comparison::table(const std::string& what, const std::string& base, 
     column(fmt::format("{} above it", reference));
     column(fmt::format("{} wins", reference));
   }
+  const auto any = [&](auto&& of_label) {
+    return std::any_of(labels_.begin(), labels_.end(),
+                       [&](const auto& label) { return std::isfinite(of_label(label)); });
+  };
+  const auto b_eff_of = [&](const std::string& label) { return b_eff(label); };
+  const auto gsnr_of = [&](const std::string& label) { return gsnr(label); };
+  const bool with_b_eff = any(b_eff_of), with_gsnr = any(gsnr_of);
+  if (with_b_eff) column("B_eff/N");
+  if (with_gsnr) column("GSNR");
   column("seconds");
   out += '\n';
   out += line;
@@ -83,6 +93,11 @@ std::string Comparison::table(const std::string& what, const std::string& base, 
       out += label == reference ? std::string(" - |")
                                 : fmt::format(" {} of {} |", wins(reference, label), benchmarks_.size() * seeds_);
     }
+    const auto measured = [&](bool shown, double x) {
+      if (shown) out += std::isfinite(x) ? fmt::format(" {:.3g} |", x) : std::string(" - |");
+    };
+    measured(with_b_eff, b_eff(label));
+    measured(with_gsnr, gsnr(label));
     out += fmt::format(" {:.1f} |\n", seconds(label));
   }
   return out;

@@ -36,7 +36,8 @@ class Comparison {
   double gsnr(const std::string& label) const { return sums_.at(label).gsnr.mean(); }
 
   /// A table in Markdown, the best first (`sorted`) or in the order of the labels: accuracy by benchmark and over them; above `base` and below
-  /// `reference` with intervals, where they are among the labels; seconds.
+  /// `reference` with intervals, where they are among the labels; B_eff/N at the
+  /// end and GSNR given Gamma where some run has them; seconds.
   std::string table(const std::string& what, const std::string& base, const std::string& reference, bool sorted) const;
 
  private:

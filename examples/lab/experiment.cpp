@@ -195,7 +195,8 @@ std::string text_of(const Compared& r, const ExperimentSettings& e) {
   std::string out = fmt::format(
       "## {}\n\n{} Test accuracy in %, mean ± standard deviation over seeds {} to {}; differences are paired by seed "
       "after averaging over the benchmarks, with 95 % intervals (t distribution); wins over benchmarks and seeds; "
-      "seconds of a run.\n\n",
+      "median B_eff/N of the last tenth of the steps; median over the steps of the GSNR given Gamma; seconds of a "
+      "run.\n\n",
       s.title, s.words, e.first_seed, e.first_seed + static_cast<std::uint64_t>(s.seeds) - 1);
   const bool methods = s.name.starts_with("methods");
   out += r.comparison.table(methods ? "method" : "variant", s.base, s.reference, methods);

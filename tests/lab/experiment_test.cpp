@@ -316,13 +316,14 @@ TEST_CASE("Comparison: means over benchmarks, paired differences, wins; what was
   CHECK(c.gsnr("b") == 3);
   const std::string table = c.table("what", "b", "a", true);
   CAPTURE(table);
-  CHECK(contains(
-      table,
-      "| what | x | y | average | above b | a above it | a wins | seconds |\n|---|---|---|---|---|---|---|---|"));
-  CHECK(contains(table, "| 72.50 | +2.50 [-92.80, +97.80] | - | - | 2.0 |"));
-  CHECK(contains(table, "| b | 55.0 ± 21.2 | 85.0 ± 7.1 | 70.00 | - | +2.50 [-92.80, +97.80] | 2 of 4 | 4.0 |"));
+  CHECK(contains(table,
+                 "| what | x | y | average | above b | a above it | a wins | B_eff/N | GSNR | seconds "
+                 "|\n|---|---|---|---|---|---|---|---|---|---|"));
+  CHECK(contains(table, "| 72.50 | +2.50 [-92.80, +97.80] | - | - | 0.5 | - | 2.0 |"));
+  CHECK(
+      contains(table, "| b | 55.0 ± 21.2 | 85.0 ± 7.1 | 70.00 | - | +2.50 [-92.80, +97.80] | 2 of 4 | - | 3 | 4.0 |"));
   CHECK(table.find("| a |") < table.find("| b |"));
-  CHECK(contains(c.table("what", "none", "none", false), "| what | x | y | average | seconds |"));
+  CHECK(contains(c.table("what", "none", "none", false), "| what | x | y | average | B_eff/N | GSNR | seconds |"));
 }
 
 const bool has_gnuplot = std::system("gnuplot --version > /dev/null 2>&1") == 0;
