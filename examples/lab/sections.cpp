@@ -12,32 +12,32 @@ std::vector<std::string> or_all(const std::vector<std::string>& chosen, std::vec
   return chosen.empty() ? all : chosen;
 }
 
+/// A section on all benchmarks (that were chosen) and seeds.
+Section section_of(const ExperimentSettings& e, std::string name, std::string title, std::string words) {
+  Section s;
+  s.name = std::move(name);
+  s.title = std::move(title);
+  s.words = std::move(words);
+  s.benchmarks = or_all(e.benchmarks, names_of(benchmarks()));
+  s.seeds = e.seeds;
+  return s;
+}
+
 Section methods_section(const ExperimentSettings& e, const std::string& model) {
-  Section s{"methods-" + model,
-            "Methods, " + model,
-            "All methods by the settings chosen for them.",
-            model,
-            or_all(e.benchmarks, names_of(benchmarks())),
-            e.seeds,
-            0,
-            "uniform",
-            "mts",
-            {}};
+  Section s = section_of(e, "methods-" + model, "Methods, " + model, "All methods by the settings chosen for them.");
+  s.model = model;
+  s.base = "uniform";
+  s.reference = "mts";
   for (const auto& method : or_all(e.methods, names_of(methods()))) s.variants.push_back({method, method, e.batch});
   return s;
 }
 
 Section parts_section(const ExperimentSettings& e) {
-  Section s{"parts",
-            "What the parts of mts give",
-            "mts with one part left out; with one fold, every sample is judged by a model that was trained on it.",
-            "mlp",
-            or_all(e.benchmarks, names_of(benchmarks())),
-            e.seeds,
-            0,
-            "uniform",
-            "mts",
-            {}};
+  Section s = section_of(
+      e, "parts", "What the parts of mts give",
+      "mts with one part left out; with one fold, every sample is judged by a model that was trained on it.");
+  s.base = "uniform";
+  s.reference = "mts";
   s.variants.push_back({"mts", "mts", e.batch});
   for (const char* part : {"evidence", "position", "ratio", "balance"})
     s.variants.push_back({fmt::format("without {}", part), "mts", e.batch, {{"without", part}}});
@@ -52,18 +52,13 @@ Section features_section(const ExperimentSettings& e) {
       "nearest-validation-cosine", "validation-centre-cosine", "real-centre-cosine",  "synthetic-centre-cosine",
       "nearest-real-cosine",       "nearest-synthetic-cosine", "neighbour-agreement", "median-distance-rank"};
   const std::vector<std::string> dynamics = {"gradient-norm", "error-norm", "forgetting"};
-  Section s{"features",
-            "What the features give to a weight net",
-            "weight-net by the features that it sees: the paper's all, those of a sample's position, those of its "
-            "training dynamics (each of "
-            "these with class and group), and each feature alone.",
-            "mlp",
-            or_all(e.benchmarks, names_of(benchmarks())),
-            std::min<Index>(5, e.seeds),
-            0,
-            "uniform",
-            "all",
-            {}};
+  Section s = section_of(e, "features", "What the features give to a weight net",
+                         "weight-net by the features that it sees: the paper's all, those of a sample's position, "
+                         "those of its training dynamics (each of "
+                         "these with class and group), and each feature alone.");
+  s.seeds = std::min<Index>(5, e.seeds);
+  s.base = "uniform";
+  s.reference = "all";
   const auto add = [&](std::string label, const std::vector<std::string>& names) {
     std::string list;
     for (const auto& name : names) list += (list.empty() ? "" : ",") + name;
@@ -86,16 +81,10 @@ Section features_section(const ExperimentSettings& e) {
 const std::vector<OptionValues> meta_rates = {{{"meta-lr", "0.0003"}}, {{"meta-lr", "0.001"}}, {{"meta-lr", "0.003"}}};
 
 Section batches_section(const ExperimentSettings& e) {
-  Section s{"batches",
-            "Batch size",
-            "Equal steps; the meta rate of weight-net is chosen anew for each batch size, the other two have none.",
-            "mlp",
-            or_all(e.benchmarks, names_of(benchmarks())),
-            e.seeds,
-            e.quick ? 1 : 3,
-            "",
-            "",
-            {}};
+  Section s = section_of(
+      e, "batches", "Batch size",
+      "Equal steps; the meta rate of weight-net is chosen anew for each batch size, the other two have none.");
+  s.tuning_seeds = e.quick ? 1 : 3;
   for (const char* method : {"weight-net", "rho-loss", "mts"})
     for (const Index n : {64, 256, 1024})
       s.variants.push_back({fmt::format("{}, N = {}", method, n),
@@ -108,16 +97,12 @@ Section batches_section(const ExperimentSettings& e) {
 }
 
 Section grid_section(const ExperimentSettings& e) {
-  Section s{"grid",
-            "Batch size and validation size",
-            "weight-net on spurious, batches of N, M validation samples, the meta rate chosen for each point.",
-            "mlp",
-            {"spurious"},
-            std::min<Index>(3, e.seeds),
-            e.quick ? 1 : 2,
-            "",
-            "",
-            {}};
+  Section s =
+      section_of(e, "grid", "Batch size and validation size",
+                 "weight-net on spurious, batches of N, M validation samples, the meta rate chosen for each point.");
+  s.benchmarks = {"spurious"};
+  s.seeds = std::min<Index>(3, e.seeds);
+  s.tuning_seeds = e.quick ? 1 : 2;
   const std::vector<Index> n = e.quick ? std::vector<Index>{64, 1024} : std::vector<Index>{64, 256, 1024, 4096};
   const std::vector<Index> m = e.quick ? std::vector<Index>{48, 400} : std::vector<Index>{32, 48, 96, 208, 400};
   for (const Index validation : m)
