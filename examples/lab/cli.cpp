@@ -7,6 +7,7 @@
 #include <set>
 #include <type_traits>
 
+#include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
 
 namespace mts::lab {
@@ -189,9 +190,11 @@ void check(const Settings& s) {
   };
   known("benchmark", s.benchmark, names_of(benchmarks()));
   for (const auto& name : s.methods) known("method", name, names_of(methods()));
-  for (const auto& name : s.features) known("feature", name, names_of(features()));
+  auto feature_names = names_of(features());
+  for (const auto& set : feature_sets()) feature_names.push_back(set.name);
+  for (const auto& name : s.features) known("feature", name, feature_names);
   check_distinct("method", s.methods);
-  check_distinct("features", s.features);
+  check_distinct("features", features_of(s.features));
   check_distinct("batch", s.batches);
   const bool learns =
       std::any_of(s.methods.begin(), s.methods.end(), [](const auto& name) { return method_named(name).weighs; });
@@ -314,7 +317,8 @@ std::string help_of(Job job) {
 
 std::string listing() {
   return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) +
-         "\nFeatures of weight nets\n" + entry_lines(features()) + "\nLaws\n" + law_lines();
+         "\nFeatures of weight nets\n" + entry_lines(features()) + "\nSets of features\n" +
+         entry_lines(feature_sets()) + "\nLaws\n" + law_lines();
 }
 
 Command parse(std::span<const std::string> arguments) {

@@ -1,5 +1,6 @@
 #include "lab/features.hpp"
 
+#include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
 #include "lab/training.hpp"
 #include "mts/features/batch_z_score.hpp"
@@ -156,7 +157,7 @@ void ChosenFeatures::finish(Rows<double> rows, const Samples& samples) const {
 
 mts::features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const Task& task) {
   std::vector<std::shared_ptr<const AnyFeature>> chosen;
-  for (const auto& name : names) chosen.push_back(feature_named(name).make(task));
+  for (const auto& name : features_of(names)) chosen.push_back(feature_named(name).make(task));
   return compose(ChosenFeatures(std::move(chosen)));
 }
 

@@ -53,7 +53,7 @@ class ChosenFeatures {
   std::vector<std::shared_ptr<const AnyFeature>> features_;
 };
 
-/// The features of these names, fitted on the task's pool where they are offline. \throws UsageError for an unknown name
+/// The features of these names (and sets' names), fitted on the task's pool where they are offline. \throws UsageError for an unknown name
 features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const Task& task);
 
 }  // namespace mts::lab

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "lab/feature_sets.hpp"
+
 namespace mts::lab {
 
 namespace {
@@ -48,32 +50,16 @@ Section parts_section(const ExperimentSettings& e) {
 }
 
 Section features_section(const ExperimentSettings& e) {
-  const std::vector<std::string> position = {
-      "nearest-validation-cosine", "validation-centre-cosine", "real-centre-cosine",  "synthetic-centre-cosine",
-      "nearest-real-cosine",       "nearest-synthetic-cosine", "neighbour-agreement", "median-distance-rank"};
-  const std::vector<std::string> dynamics = {"gradient-norm", "error-norm", "forgetting"};
   Section s = section_of(e, "features", "What the features give to a weight net",
-                         "weight-net by the features that it sees: the paper's all, those of a sample's position, "
-                         "those of its training dynamics (each of "
-                         "these with class and group), and each feature alone.");
+                         "weight-net by what it sees: the paper's features, sets of them, and each feature alone.");
   s.seeds = std::min<Index>(5, e.seeds);
   s.base = "uniform";
-  s.reference = "all";
-  const auto add = [&](std::string label, const std::vector<std::string>& names) {
-    std::string list;
-    for (const auto& name : names) list += (list.empty() ? "" : ",") + name;
-    s.variants.push_back({std::move(label), "weight-net", e.batch, {{"features", list}}});
+  s.reference = "paper";
+  const auto add = [&](const std::string& label, const std::string& names) {
+    s.variants.push_back({label, "weight-net", e.batch, {{"features", names}}});
   };
-  const auto with_labels = [](std::vector<std::string> a, const std::vector<std::string>& b) {
-    a.insert(a.end(), b.begin(), b.end());
-    a.insert(a.end(), {"class", "group"});
-    return a;
-  };
-  add("all", with_labels(position, dynamics));
-  add("position", with_labels(position, {}));
-  add("dynamics", with_labels(dynamics, {}));
-  add("class and group", {"class", "group"});
-  for (const auto& feature : features()) add(feature.name + " alone", {feature.name});
+  for (const auto& set : feature_sets()) add(set.name, set.name);
+  for (const auto& feature : features()) add(feature.name + " alone", feature.name);
   s.variants.push_back({"uniform", "uniform", e.batch});
   return s;
 }

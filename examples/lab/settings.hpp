@@ -227,7 +227,7 @@ void for_each_setting(S& s, Visitor&& visit) {
         at_least<Index>(0));
   visit(Option{"update-every", "K", "the weight net moves at every K-th step"}, s.update_every, at_least<Index>(1));
   visit(Option{"weight-net", "NAME", "map from features to logits"}, s.weight_net, any());
-  visit(Option{"features", "NAME,...", "what the weight net sees (mlp)"}, s.features, any());
+  visit(Option{"features", "NAME,...", "what the weight net sees (mlp): features and sets of them"}, s.features, any());
   visit(Option{"weight-net-hidden", "N,...", "widths of its hidden layers (mlp)"}, s.weight_net_hidden,
         each_at_least(1));
   visit(Option{"activation", "NAME", "map from logits to weights"}, s.activation, any());

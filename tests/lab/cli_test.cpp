@@ -1,6 +1,7 @@
 #include "lab/cli.hpp"
 
 #include "data/support.hpp"
+#include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
 
 namespace {
@@ -250,6 +251,22 @@ TEST_CASE("Command line: the list names every benchmark, method and feature") {
   for (const auto& f : features()) CHECK(text.find("  " + f.name) != std::string::npos);
   const auto known = names_of(features());  // the features that a run uses by default are among them, each once
   for (const auto& name : Settings().features) CHECK(std::count(known.begin(), known.end(), name) == 1);
+  for (const auto& set : feature_sets()) CHECK(text.find("  " + set.name) != std::string::npos);
+}
+
+TEST_CASE("Feature sets: known features under a name of their own; a run takes sets and features together") {
+  const auto known = names_of(features());
+  for (const auto& set : feature_sets()) {
+    CAPTURE(set.name);
+    CHECK(std::count(known.begin(), known.end(), set.name) == 0);
+    CHECK(!set.features.empty());
+    for (const auto& name : set.features) CHECK(std::count(known.begin(), known.end(), name) == 1);
+  }
+  const std::vector<std::string> names = {"loss", "labels"};
+  CHECK(features_of(names) == std::vector<std::string>{"loss", "class", "group"});
+  CHECK(parse_words({"run", "--out", "o", "--features", "loss,labels"}).settings.features == names);
+  CHECK_REFUSED(UsageError, parse_words({"run", "--out", "o", "--features", "labels,class"}), "class", "twice");
+  CHECK_REFUSED(UsageError, parse_words({"run", "--out", "o", "--features", "postion"}), "did you mean 'position'");
 }
 
 }  // namespace
