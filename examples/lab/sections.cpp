@@ -70,7 +70,7 @@ Section batches_section(const ExperimentSettings& e) {
   Section s = section_of(
       e, "batches", "Batch size",
       "Equal steps; the meta rate of weight-net is chosen anew for each batch size, the other two have none.");
-  s.tuning_seeds = e.quick ? 1 : 3;
+  s.tuning_seeds = e.quick ? 1 : 2;
   for (const char* method : {"weight-net", "rho-loss", "mts"})
     for (const Index n : {64, 256, 1024})
       s.variants.push_back({fmt::format("{}, N = {}", method, n),
@@ -88,7 +88,7 @@ Section grid_section(const ExperimentSettings& e) {
                  "weight-net on spurious, batches of N, M validation samples, the meta rate chosen for each point.");
   s.benchmarks = {"spurious"};
   s.seeds = std::min<Index>(3, e.seeds);
-  s.tuning_seeds = e.quick ? 1 : 2;
+  s.tuning_seeds = 1;
   const std::vector<Index> n = e.quick ? std::vector<Index>{64, 1024} : std::vector<Index>{64, 256, 1024, 4096};
   const std::vector<Index> m = e.quick ? std::vector<Index>{48, 400} : std::vector<Index>{32, 48, 96, 208, 400};
   for (const Index validation : m)
