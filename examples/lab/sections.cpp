@@ -52,7 +52,7 @@ Section parts_section(const ExperimentSettings& e) {
 Section features_section(const ExperimentSettings& e) {
   Section s = section_of(e, "features", "What the features give to a weight net",
                          "weight-net by what it sees: the paper's features, sets of them, and each feature alone.");
-  s.seeds = std::min<Index>(5, e.seeds);
+  s.seeds = std::min<Index>(3, e.seeds);
   s.base = "uniform";
   s.reference = "paper";
   const auto add = [&](const std::string& label, const std::string& names) {
