@@ -70,6 +70,7 @@ Section batches_section(const ExperimentSettings& e) {
   Section s = section_of(
       e, "batches", "Batch size",
       "Equal steps; the meta rate of weight-net is chosen anew for each batch size, the other two have none.");
+  s.seeds = std::min<Index>(5, e.seeds);
   s.tuning_seeds = e.quick ? 1 : 2;
   for (const char* method : {"weight-net", "rho-loss", "mts"})
     for (const Index n : {64, 256, 1024})
