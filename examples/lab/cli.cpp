@@ -288,7 +288,8 @@ std::string help_of(Job job) {
       for_each_experiment_option(settings, options);
       return text(
           "mts-lab study: compares the methods on all benchmarks by the settings that were chosen; writes\n"
-          "results.csv, times.csv and table.md; goes on where it was stopped, and runs only what changed\n",
+          "table.md, results.csv, variants.csv, times.csv and pictures; goes on where it was stopped, and runs only\n"
+          "what changed\n",
           "study --out DIR [OPTIONS]");
     }
     case Job::verify: {
@@ -378,24 +379,24 @@ Command parse(std::span<const std::string> arguments) {
   }
   refuse_extras(app, {"run", "tune", "study", "verify", "gsnr", "list", "--help", "--version"}, "");
   refuse_extras(list, {"--help"}, "mts-lab list: ");
-  Names known;
-  for_each_setting(command.settings, known);
-  for_each_session_option(command.session, known);
-  known.names.push_back("--help");
-  refuse_extras(run, known.names, "mts-lab run: ");
-  Names known_to_experiments;
-  for_each_experiment_option(command.tune, known_to_experiments);
-  known_to_experiments.names.push_back("--help");
-  refuse_extras(tune, known_to_experiments.names, "mts-lab tune: ");
-  refuse_extras(study, known_to_experiments.names, "mts-lab study: ");
-  Names known_to_verify;
-  for_each_verify_option(command.verify, known_to_verify);
-  known_to_verify.names.push_back("--help");
-  refuse_extras(verify, known_to_verify.names, "mts-lab verify: ");
-  Names known_to_gsnr;
-  for_each_gsnr_option(command.gsnr, known_to_gsnr);
-  known_to_gsnr.names.push_back("--help");
-  refuse_extras(gsnr, known_to_gsnr.names, "mts-lab gsnr: ");
+  const auto names_in = [](auto&& visit_all) {
+    Names known;
+    visit_all(known);
+    known.names.push_back("--help");
+    return known.names;
+  };
+  refuse_extras(run, names_in([&](Names& known) {
+                  for_each_setting(command.settings, known);
+                  for_each_session_option(command.session, known);
+                }),
+                "mts-lab run: ");
+  refuse_extras(tune, names_in([&](Names& known) { for_each_experiment_option(command.tune, known); }),
+                "mts-lab tune: ");
+  refuse_extras(study, names_in([&](Names& known) { for_each_experiment_option(command.study, known); }),
+                "mts-lab study: ");
+  refuse_extras(verify, names_in([&](Names& known) { for_each_verify_option(command.verify, known); }),
+                "mts-lab verify: ");
+  refuse_extras(gsnr, names_in([&](Names& known) { for_each_gsnr_option(command.gsnr, known); }), "mts-lab gsnr: ");
   if (run.parsed()) {
     command.job = Job::run;
     check(command.settings);

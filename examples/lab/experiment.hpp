@@ -43,9 +43,10 @@ void for_each_experiment_option(S& s, Visitor&& visit) {
   visit(Option{"model", "NAME,...",
                "what is trained: mlp (784-128-C, 600 steps), cnn (8 and 16 channels, 64, 300 steps)"},
         s.models, any());
-  visit(
-      Option{"section", "NAME,...", "study: methods, parts (of mts), features (of weight-net), batches, grid (N by M)"},
-      s.sections, any());
+  if (!s.sections.empty())  // only a study has them
+    visit(Option{"section", "NAME,...",
+                 "methods, parts (of mts), features (of weight-net), batches, grid (N by M, spurious)"},
+          s.sections, any());
   visit(Option{"batch", "N", "training batch size"}, s.batch, at_least<Index>(1));
   visit(Option{"seeds", "K", "number of seeds"}, s.seeds, at_least<Index>(1));
   visit(Option{"first-seed", "S", "seeds S to S + K - 1"}, s.first_seed, any());

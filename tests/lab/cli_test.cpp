@@ -254,6 +254,14 @@ TEST_CASE("Command line: the list names every benchmark, method and feature") {
   for (const auto& set : feature_sets()) CHECK(text.find("  " + set.name) != std::string::npos);
 }
 
+TEST_CASE("Command line: a study has sections, tuning has none") {
+  CHECK(parse_words({"study", "--out", "o", "--section", "parts,grid"}).study.sections ==
+        std::vector<std::string>{"parts", "grid"});
+  CHECK(parse_words({"study", "--out", "o"}).study.sections.size() == 5);
+  CHECK_REFUSED(UsageError, parse_words({"tune", "--out", "o", "--section", "parts"}), "--section");
+  CHECK_REFUSED(UsageError, parse_words({"study", "--out", "o", "--section", "prats"}), "did you mean 'parts'");
+}
+
 TEST_CASE("Feature sets: known features under a name of their own; a run takes sets and features together") {
   const auto known = names_of(features());
   for (const auto& set : feature_sets()) {
