@@ -1,7 +1,6 @@
 #include "lab/features.hpp"
 
 #include "lab/registry.hpp"
-#include "lab/training.hpp"
 #include "mts/features/batch_z_score.hpp"
 #include "mts/features/class_label.hpp"
 #include "mts/features/class_validation_cosines.hpp"
@@ -26,37 +25,7 @@
 
 namespace mts::lab {
 
-namespace {
-
-template <class E>
-class Held final : public AnyFeature {
- public:
-  Held(E extractor, const Task& task) : extractor_(std::move(extractor)) {
-    if constexpr (requires(Samples samples) { extractor_.fit(task.pool->embeddings, samples); })
-      extractor_.fit(task.pool->embeddings, samples_of(*task.pool));
-    else if constexpr (requires { extractor_.fit(task.dynamics()); })
-      extractor_.fit(task.dynamics());
-  }
-  FeatureLayout layout() const override { return extractor_.layout(); }
-  void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const override {
-    mts::features::detail::extract_rows(extractor_, context, rows, columns);
-  }
-  void finish(Rows<double> rows, const Samples& samples) const override {
-    if constexpr (mts::features::detail::Finishes<E>) extractor_.finish(rows, samples);
-  }
-
- private:
-  E extractor_;
-};
-
-template <class E>
-std::shared_ptr<const AnyFeature> hold(E extractor, const Task& task) {
-  return std::make_shared<Held<E>>(std::move(extractor), task);
-}
-
 using namespace mts::features;
-
-}  // namespace
 
 const std::vector<FeatureEntry>& features() {
   static const std::vector<FeatureEntry> entries = {
