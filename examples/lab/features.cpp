@@ -1,6 +1,7 @@
 #include "lab/features.hpp"
 
 #include "lab/registry.hpp"
+#include "mts/features/alignment_history.hpp"
 #include "mts/features/batch_z_score.hpp"
 #include "mts/features/class_label.hpp"
 #include "mts/features/class_validation_cosines.hpp"
@@ -25,7 +26,24 @@
 
 namespace mts::lab {
 
+namespace {
+
 using namespace mts::features;
+
+/// Copies of a history share its record: one is told of alignments, the other says what became of them.
+class Remembered final : public Held<BatchZScore<AlignmentHistory>> {
+ public:
+  Remembered(AlignmentHistory history, const Task& task)
+      : Held(BatchZScore{history}, task), history_(std::move(history)) {}
+  void observe(std::span<const Index> ids, const SampleVector& alignments) override {
+    history_.observe(ids, alignments);
+  }
+
+ private:
+  AlignmentHistory history_;
+};
+
+}  // namespace
 
 const std::vector<FeatureEntry>& features() {
   static const std::vector<FeatureEntry> entries = {
@@ -78,6 +96,11 @@ const std::vector<FeatureEntry>& features() {
       {"class-validation-cosines",
        "cosines to its class's mean validation embedding and to the nearest other class's; batch z-score",
        [](const Task& t) { return hold(BatchZScore{ClassValidationCosines{}}, t); }},
+      {"alignment-history",
+       "mean of its alignments in the steps so far, shrunk to 0, and that mean's standard error; batch z-score",
+       [](const Task& t) -> std::shared_ptr<AnyFeature> {
+         return std::make_shared<Remembered>(AlignmentHistory(t.pool->size()), t);
+       }},
       {"loss-quantile", "rank of the sample's loss in the batch",
        [](const Task& t) { return hold(LossQuantile{}, t); }},
       {"class", "the sample's class, as a learned embedding",
@@ -124,7 +147,7 @@ void ChosenFeatures::finish(Rows<double> rows, const Samples& samples) const {
 }
 
 mts::features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const Task& task) {
-  std::vector<std::shared_ptr<const AnyFeature>> chosen;
+  std::vector<std::shared_ptr<AnyFeature>> chosen;
   for (const auto& name : names) chosen.push_back(feature_named(name).make(task));
   return compose(ChosenFeatures(std::move(chosen)));
 }

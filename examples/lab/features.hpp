@@ -28,6 +28,8 @@ class AnyFeature {
   virtual void extract_rows(const LabContext& context, Rows<double> rows,
                             std::span<std::vector<int>> columns) const = 0;
   virtual void finish(Rows<double> rows, const Samples& samples) const = 0;
+  /// What a step measured of these samples of the pool; most features remember nothing.
+  virtual void observe(std::span<const Index> /*ids*/, const SampleVector& /*alignments*/) {}
 };
 
 /// An extractor of a type known when compiled; fitted on the task's pool, and on a run without selection, where it asks for it.
@@ -52,14 +54,15 @@ class Held : public AnyFeature {
 };
 
 template <class E>
-std::shared_ptr<const AnyFeature> hold(E extractor, const Task& task) {
+std::shared_ptr<AnyFeature> hold(E extractor, const Task& task) {
   return std::make_shared<Held<E>>(std::move(extractor), task);
 }
 
-/// Extractors side by side. Satisfies `FeatureExtractor`; const calls are thread-safe, copies share the extractors.
+/// Extractors side by side. Satisfies `FeatureExtractor`; const calls are thread-safe, copies share the extractors and what
+/// these remember.
 class ChosenFeatures {
  public:
-  explicit ChosenFeatures(std::vector<std::shared_ptr<const AnyFeature>> features) : features_(std::move(features)) {}
+  explicit ChosenFeatures(std::vector<std::shared_ptr<AnyFeature>> features) : features_(std::move(features)) {}
 
   FeatureLayout layout() const;
   /// Not known before the program runs; to say yes costs one forward of the validation batch where none reads it.
@@ -71,12 +74,16 @@ class ChosenFeatures {
   }
   void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const;
   void finish(Rows<double> rows, const Samples& samples) const;
+  /// To be called after each step that formed alignments, not while features are extracted.
+  void observe(std::span<const Index> ids, const SampleVector& alignments) {
+    for (const auto& feature : features_) feature->observe(ids, alignments);
+  }
 
  private:
   template <class F>
   void for_each_part(Rows<double> rows, F&& f) const;
 
-  std::vector<std::shared_ptr<const AnyFeature>> features_;
+  std::vector<std::shared_ptr<AnyFeature>> features_;
 };
 
 /// The features of these names, fitted on the task's pool where they are offline. \throws UsageError for an unknown name

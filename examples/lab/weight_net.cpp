@@ -74,6 +74,7 @@ class WeightNetTraining final : public Training {
         activation_(activation),
         train_(task),
         validation_(task.problem.validation, task.settings.validation_batch, task.seed),
+        features_(features.part<0>()),
         step_(make_step(make_classifier(task.settings, task.problem), std::move(features), std::move(weight_net),
                         activation, task)) {
     if (task.settings.mode == Mode::crossed) selector_.emplace(task, "lab: selector batch order");
@@ -82,10 +83,14 @@ class WeightNetTraining final : public Training {
   StepReport step() override {
     train_.next();
     validation_.next();
-    if (!selector_) return step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
-    selector_->next(task_.settings.disjoint ? std::span<const Index>(train_.samples.ids) : std::span<const Index>());
-    return step_(train_.batch, train_.samples, validation_.batch, validation_.samples, selector_->batch,
-                 selector_->samples);
+    if (selector_)
+      selector_->next(task_.settings.disjoint ? std::span<const Index>(train_.samples.ids) : std::span<const Index>());
+    const StepReport report = selector_ ? step_(train_.batch, train_.samples, validation_.batch, validation_.samples,
+                                                selector_->batch, selector_->samples)
+                                        : step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
+    // other steps form no alignments
+    if (report.phi_moved) features_.observe((selector_ ? *selector_ : train_).samples.ids, step_.alignments());
+    return report;
   }
   const Model& model() const override { return step_.model(); }
   const Parameters& theta() const override { return step_.theta(); }
@@ -147,6 +152,7 @@ class WeightNetTraining final : public Training {
   PoolBatches train_;
   std::optional<PoolBatches> selector_;
   ValidationBatches validation_;
+  ChosenFeatures features_;  // the step's share its memory
   Step step_;
 };
 
