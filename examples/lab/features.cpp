@@ -2,7 +2,7 @@
 
 #include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
-#include "lab/training.hpp"
+#include "mts/features/alignment_history.hpp"
 #include "mts/features/batch_z_score.hpp"
 #include "mts/features/class_label.hpp"
 #include "mts/features/class_validation_cosines.hpp"
@@ -29,33 +29,20 @@ namespace mts::lab {
 
 namespace {
 
-template <class E>
-class Held final : public AnyFeature {
+using namespace mts::features;
+
+/// Copies of a history share its record: one is told of alignments, the other says what became of them.
+class Remembered final : public Held<BatchZScore<AlignmentHistory>> {
  public:
-  Held(E extractor, const Task& task) : extractor_(std::move(extractor)) {
-    if constexpr (requires(Samples samples) { extractor_.fit(task.pool->embeddings, samples); })
-      extractor_.fit(task.pool->embeddings, samples_of(*task.pool));
-    else if constexpr (requires { extractor_.fit(task.dynamics()); })
-      extractor_.fit(task.dynamics());
-  }
-  FeatureLayout layout() const override { return extractor_.layout(); }
-  void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const override {
-    mts::features::detail::extract_rows(extractor_, context, rows, columns);
-  }
-  void finish(Rows<double> rows, const Samples& samples) const override {
-    if constexpr (mts::features::detail::Finishes<E>) extractor_.finish(rows, samples);
+  Remembered(AlignmentHistory history, const Task& task)
+      : Held(BatchZScore{history}, task), history_(std::move(history)) {}
+  void observe(std::span<const Index> ids, const SampleVector& alignments) override {
+    history_.observe(ids, alignments);
   }
 
  private:
-  E extractor_;
+  AlignmentHistory history_;
 };
-
-template <class E>
-std::shared_ptr<const AnyFeature> hold(E extractor, const Task& task) {
-  return std::make_shared<Held<E>>(std::move(extractor), task);
-}
-
-using namespace mts::features;
 
 }  // namespace
 
@@ -110,6 +97,11 @@ const std::vector<FeatureEntry>& features() {
       {"class-validation-cosines",
        "cosines to its class's mean validation embedding and to the nearest other class's; batch z-score",
        [](const Task& t) { return hold(BatchZScore{ClassValidationCosines{}}, t); }},
+      {"alignment-history",
+       "mean of its alignments in the steps so far, shrunk to 0, and that mean's standard error; batch z-score",
+       [](const Task& t) -> std::shared_ptr<AnyFeature> {
+         return std::make_shared<Remembered>(AlignmentHistory(t.pool->size()), t);
+       }},
       {"loss-quantile", "rank of the sample's loss in the batch",
        [](const Task& t) { return hold(LossQuantile{}, t); }},
       {"class", "the sample's class, as a learned embedding",
@@ -156,7 +148,7 @@ void ChosenFeatures::finish(Rows<double> rows, const Samples& samples) const {
 }
 
 mts::features::Composition<ChosenFeatures> make_features(std::span<const std::string> names, const Task& task) {
-  std::vector<std::shared_ptr<const AnyFeature>> chosen;
+  std::vector<std::shared_ptr<AnyFeature>> chosen;
   for (const auto& name : features_of(names)) chosen.push_back(feature_named(name).make(task));
   return compose(ChosenFeatures(std::move(chosen)));
 }

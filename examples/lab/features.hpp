@@ -6,16 +6,16 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "lab/training.hpp"
 #include "mts/core/feature_context.hpp"
 #include "mts/data/pool.hpp"
 #include "mts/features/compose.hpp"
 #include "mts/nn/classifier.hpp"
 
 namespace mts::lab {
-
-struct Task;  // training.hpp
 
 /// What the features of the lab look at.
 using LabContext = FeatureContext<nn::Classifier<float>::Rows, ForwardOf<nn::Classifier<float>>>;
@@ -28,12 +28,41 @@ class AnyFeature {
   virtual void extract_rows(const LabContext& context, Rows<double> rows,
                             std::span<std::vector<int>> columns) const = 0;
   virtual void finish(Rows<double> rows, const Samples& samples) const = 0;
+  /// What a step measured of these samples of the pool; most features remember nothing.
+  virtual void observe(std::span<const Index> /*ids*/, const SampleVector& /*alignments*/) {}
 };
 
-/// Extractors side by side. Satisfies `FeatureExtractor`; const calls are thread-safe, copies share the extractors.
+/// An extractor of a type known when compiled; fitted on the task's pool, and on a run without selection, where it asks for it.
+template <class E>
+class Held : public AnyFeature {
+ public:
+  Held(E extractor, const Task& task) : extractor_(std::move(extractor)) {
+    if constexpr (requires(Samples samples) { extractor_.fit(task.pool->embeddings, samples); })
+      extractor_.fit(task.pool->embeddings, samples_of(*task.pool));
+    if constexpr (requires { extractor_.fit(task.dynamics()); }) extractor_.fit(task.dynamics());
+  }
+  FeatureLayout layout() const override { return extractor_.layout(); }
+  void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const override {
+    features::detail::extract_rows(extractor_, context, rows, columns);
+  }
+  void finish(Rows<double> rows, const Samples& samples) const override {
+    if constexpr (features::detail::Finishes<E>) extractor_.finish(rows, samples);
+  }
+
+ private:
+  E extractor_;
+};
+
+template <class E>
+std::shared_ptr<AnyFeature> hold(E extractor, const Task& task) {
+  return std::make_shared<Held<E>>(std::move(extractor), task);
+}
+
+/// Extractors side by side. Satisfies `FeatureExtractor`; const calls are thread-safe, copies share the extractors and what
+/// these remember.
 class ChosenFeatures {
  public:
-  explicit ChosenFeatures(std::vector<std::shared_ptr<const AnyFeature>> features) : features_(std::move(features)) {}
+  explicit ChosenFeatures(std::vector<std::shared_ptr<AnyFeature>> features) : features_(std::move(features)) {}
 
   FeatureLayout layout() const;
   /// Not known before the program runs; to say yes costs one forward of the validation batch where none reads it.
@@ -45,12 +74,16 @@ class ChosenFeatures {
   }
   void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const;
   void finish(Rows<double> rows, const Samples& samples) const;
+  /// To be called after each step that formed alignments, not while features are extracted.
+  void observe(std::span<const Index> ids, const SampleVector& alignments) {
+    for (const auto& feature : features_) feature->observe(ids, alignments);
+  }
 
  private:
   template <class F>
   void for_each_part(Rows<double> rows, F&& f) const;
 
-  std::vector<std::shared_ptr<const AnyFeature>> features_;
+  std::vector<std::shared_ptr<AnyFeature>> features_;
 };
 
 /// The features of these names (and sets' names), fitted on the task's pool where they are offline. \throws UsageError for an unknown name

@@ -58,7 +58,8 @@ struct Method {
 struct FeatureEntry {
   std::string name;
   std::string words;
-  std::shared_ptr<const AnyFeature> (*make)(const Task&);  ///< fitted on the task's pool where it is offline
+  /// Fitted on the task's pool where it is offline; what it remembers is that of one run.
+  std::shared_ptr<AnyFeature> (*make)(const Task&);
 };
 
 const std::vector<Benchmark>& benchmarks();

@@ -5,6 +5,10 @@
 #include "lab/features.hpp"
 #include "lab/methods.hpp"
 #include "lab/training.hpp"
+#include "mts/methods/cmw_net.hpp"
+#include "mts/methods/data_rater.hpp"
+#include "mts/methods/mts_paper.hpp"
+#include "mts/methods/mw_net.hpp"
 #include "mts/optim/adam.hpp"
 #include "mts/selection/group_weight_net.hpp"
 #include "mts/selection/mlp_weight_net.hpp"
@@ -70,6 +74,7 @@ class WeightNetTraining final : public Training {
         activation_(activation),
         train_(task),
         validation_(task.problem.validation, task.settings.validation_batch, task.seed),
+        features_(features.part<0>()),
         step_(make_step(make_classifier(task.settings, task.problem), std::move(features), std::move(weight_net),
                         activation, task)) {
     if (task.settings.mode == Mode::crossed) selector_.emplace(task, "lab: selector batch order");
@@ -78,10 +83,14 @@ class WeightNetTraining final : public Training {
   StepReport step() override {
     train_.next();
     validation_.next();
-    if (!selector_) return step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
-    selector_->next(task_.settings.disjoint ? std::span<const Index>(train_.samples.ids) : std::span<const Index>());
-    return step_(train_.batch, train_.samples, validation_.batch, validation_.samples, selector_->batch,
-                 selector_->samples);
+    if (selector_)
+      selector_->next(task_.settings.disjoint ? std::span<const Index>(train_.samples.ids) : std::span<const Index>());
+    const StepReport report = selector_ ? step_(train_.batch, train_.samples, validation_.batch, validation_.samples,
+                                                selector_->batch, selector_->samples)
+                                        : step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
+    // other steps form no alignments
+    if (report.phi_moved) features_.observe((selector_ ? *selector_ : train_).samples.ids, step_.alignments());
+    return report;
   }
   const Model& model() const override { return step_.model(); }
   const Parameters& theta() const override { return step_.theta(); }
@@ -143,6 +152,7 @@ class WeightNetTraining final : public Training {
   PoolBatches train_;
   std::optional<PoolBatches> selector_;
   ValidationBatches validation_;
+  ChosenFeatures features_;  // the step's share its memory
   Step step_;
 };
 
@@ -176,39 +186,30 @@ std::unique_ptr<Training> start_weight_net(const Task& task) {
   return start(task, std::move(chosen), std::move(net));
 }
 
-// What follows is the same with other features, and the hidden layers and activation of its source.
+// Published methods: their features, weight net and activation, the rest as for any weight net here.
 
 namespace {
 
-std::unique_ptr<Training> start_with(Task task, std::vector<std::string> features, std::vector<Index> hidden,
-                                     WeightActivationKind activation = WeightActivationKind::sigmoid) {
-  task.settings.weight_net = WeightNetKind::mlp;
-  task.settings.features = std::move(features);
-  task.settings.weight_net_hidden = std::move(hidden);
-  task.settings.activation = activation;
-  return start_weight_net(task);
+template <class F, class A>
+std::unique_ptr<Training> start_method(Task task, methods::WeightNetMethod<F, A> method) {
+  task.settings.activation = choice_named<WeightActivationKind>("activation", A::name);
+  Features features(ChosenFeatures({hold(std::move(method.features), task)}));
+  MlpWeightNet<float> net(features.layout(), method.weight_net);
+  return start(task, std::move(features), std::move(net));
 }
 
 }  // namespace
 
-/// The MTS paper's 22 inputs, in its order.
 std::unique_ptr<Training> start_mts_paper(const Task& task) {
-  return start_with(
-      task,
-      {"nearest-validation-cosine", "validation-centre-cosine", "real-centre-cosine", "synthetic-centre-cosine",
-       "nearest-real-cosine", "nearest-synthetic-cosine", "neighbour-agreement", "median-distance-rank",
-       "gradient-norm", "error-norm", "forgetting", "class", "group"},
-      {100, 100});
+  return start_method(task, methods::mts_paper({.classes = task.problem.classes}));
 }
-/// Shu et al., Meta-Weight-Net: learning an explicit mapping for sample weighting, NeurIPS 2019.
-std::unique_ptr<Training> start_mw_net(const Task& task) { return start_with(task, {"loss"}, {100}); }
-/// Shu et al., CMW-Net: learning a class-aware sample weighting mapping for robust deep learning, TPAMI 2023. There classes are
-/// grouped by their size and each group has a net of its own; here, where classes are as large as one another, the net sees the class.
-std::unique_ptr<Training> start_cmw_net(const Task& task) { return start_with(task, {"loss", "class"}, {100}); }
-/// Calian et al., DataRater: meta-learned dataset curation, NeurIPS 2025: a sample is rated by its content, here its generative
-/// embedding and label, and weighted by the softmax of the ratings over the batch.
+std::unique_ptr<Training> start_mw_net(const Task& task) { return start_method(task, methods::mw_net()); }
+std::unique_ptr<Training> start_cmw_net(const Task& task) {
+  return start_method(task, methods::cmw_net({.classes = task.problem.classes}));
+}
 std::unique_ptr<Training> start_data_rater(const Task& task) {
-  return start_with(task, {"generative-embedding", "class"}, {100, 100}, WeightActivationKind::softmax);
+  return start_method(task,
+                      methods::data_rater({.width = task.pool->embeddings.cols(), .classes = task.problem.classes}));
 }
 
 }  // namespace mts::lab

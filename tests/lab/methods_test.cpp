@@ -120,6 +120,35 @@ TEST_CASE("Methods: every option of the selection does something") {
   }
 }
 
+TEST_CASE("Methods: a published one is the weight net of its features, hidden layers and activation") {
+  struct Published {
+    std::string name;
+    std::vector<std::string> features;
+    std::vector<Index> hidden;
+    WeightActivationKind activation = WeightActivationKind::sigmoid;
+  };
+  const std::vector<Published> published = {
+      {"mw-net", {"loss"}, {100}},
+      {"cmw-net", {"loss", "class"}, {100}},
+      {"data-rater", {"generative-embedding", "class"}, {100, 100}, WeightActivationKind::softmax},
+      {"mts-paper",
+       {"nearest-validation-cosine", "validation-centre-cosine", "real-centre-cosine", "synthetic-centre-cosine",
+        "nearest-real-cosine", "nearest-synthetic-cosine", "neighbour-agreement", "median-distance-rank",
+        "gradient-norm", "error-norm", "forgetting", "class", "group"},
+       {100, 100}}};
+  for (const auto& method : published) {
+    CAPTURE(method.name);
+    Settings s = short_settings();
+    const auto found = outcome(method.name, s);
+    s.features = method.features;
+    s.weight_net_hidden = method.hidden;
+    s.activation = method.activation;
+    const auto expected = outcome("weight-net", s);
+    CHECK(found.theta == expected.theta);
+    CHECK(found.weights == expected.weights);
+  }
+}
+
 /// Settings under which convolutional nets of a size for tests learn the small images, a third of whose labels are wrong.
 Settings image_settings(ModelKind model) {
   Settings s = short_settings();
