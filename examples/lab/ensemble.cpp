@@ -42,13 +42,7 @@ class EnsembleTraining final : public Training {
     data::gather_all(set, batch);
     RowMatrix<double> sum = RowMatrix<double>::Zero(set.size(), task_.problem.classes);
     for (const auto& member : members_) sum += probabilities(member->model(), member->theta(), batch);
-    Index right = 0;
-    for (Index i = 0; i < set.size(); ++i) {
-      Index best = 0;
-      sum.row(i).maxCoeff(&best);
-      right += best == set.labels[static_cast<std::size_t>(i)];
-    }
-    return static_cast<double>(right) / static_cast<double>(set.size());
+    return accuracy_of(sum, set.labels);
   }
   /// The mean of the members'.
   std::optional<SampleVector> pool_weights() override {

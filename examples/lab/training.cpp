@@ -111,6 +111,17 @@ RowMatrix<double> probabilities(const nn::Classifier<float>& model, const DenseP
   return p;
 }
 
+double accuracy_of(const RowMatrix<double>& scores, const std::vector<int>& labels) {
+  check_size("accuracy_of", "labels", scores.rows(), static_cast<Index>(labels.size()));
+  Index right = 0;
+  for (Index i = 0; i < scores.rows(); ++i) {
+    Index best = 0;
+    scores.row(i).maxCoeff(&best);
+    right += best == labels[static_cast<std::size_t>(i)];
+  }
+  return static_cast<double>(right) / static_cast<double>(scores.rows());
+}
+
 double Training::accuracy(const data::LabelledSet& set) const {
   nn::ClassificationBatch<float> batch;
   data::gather_all(set, batch);

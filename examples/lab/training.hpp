@@ -74,6 +74,8 @@ nn::Classifier<float> make_classifier(const Settings& settings, const data::Prob
 /// The predicted probabilities of a batch, N x C: softmax of the logits, in double.
 RowMatrix<double> probabilities(const nn::Classifier<float>& model, const DenseParameters<float>& theta,
                                 const nn::ClassificationBatch<float>& batch);
+/// The share of labels to which their row gives the largest number.
+double accuracy_of(const RowMatrix<double>& scores, const std::vector<int>& labels);
 /// What is done to the images of training batches; nothing where the settings ask for none.
 /// \throws ValueError if the problem's inputs are no images, or too small
 std::optional<data::Augmentation<float>> make_augmentation(const Settings& settings, const data::Problem& problem,
