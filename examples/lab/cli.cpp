@@ -190,6 +190,10 @@ void check(const Settings& s) {
   };
   known("benchmark", s.benchmark, names_of(benchmarks()));
   for (const auto& name : s.methods) known("method", name, names_of(methods()));
+  std::vector<std::string> of_folds;
+  for (const auto& method : methods())
+    if (can_train_folds(method)) of_folds.push_back(method.name);
+  known("method of the folds", s.fold_method, of_folds);
   auto feature_names = names_of(features());
   for (const auto& set : feature_sets()) feature_names.push_back(set.name);
   for (const auto& name : s.features) known("feature", name, feature_names);

@@ -1,6 +1,6 @@
 // The method `mts`: weights from cross-fitted evidence and the ratio of densities (docs/design.md says why).
 //
-//     for each fold of pool and validation:     RHO-loss on the rest; P_i of the fold's samples, pool's and validation's
+//     for each fold of pool and validation:     RHO-loss (--fold-method) on the rest; P_i of the fold's samples, pool's and validation's
 //     e_i, right_i = label evidence of P        an EM of what wrong samples of each label show
 //     r_i  = density ratio validation : pool    of e_i and of where i lies among the real samples
 //     w_i  = r_i right_i, scaled class by class to validation's shares
@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "lab/methods.hpp"
+#include "lab/registry.hpp"
 #include "lab/training.hpp"
 #include "mts/data/folds.hpp"
 #include "mts/features/nearest_real_cosine.hpp"
@@ -103,7 +104,9 @@ class MtsTraining final : public Training {
     part_ = restricted(task_.problem, pool_folds_[f].rest, validation_folds_[f].rest);
     Settings s = task_.settings;
     s.steps = fold_steps_;
-    in_fold_ = start_rho_loss(Task(std::move(s), part_, task_.batch, RandomStream(task_.seed, "lab: fold", f)()));
+    in_fold_ = method_named(task_.settings.fold_method)
+                   .start(Task(std::move(s), part_, task_.batch, RandomStream(task_.seed, "lab: fold", f)()));
+    for (Index k = 0; k < in_fold_->preparations(); ++k) in_fold_->prepare();
   }
   void end_fold(std::size_t f) {
     predict(in_fold_->model(), in_fold_->theta(), task_.problem.pool, pool_folds_[f].held_out, pool_.probabilities);

@@ -55,6 +55,11 @@ struct Method {
   std::string member = {};  ///< of an ensemble: the method of its members
 };
 
+/// Whether `mts` may train its folds by it: one classifier, no folds of its own, nothing that no method can know.
+inline bool can_train_folds(const Method& method) {
+  return method.member.empty() && method.name != "mts" && method.name != "oracle";
+}
+
 struct FeatureEntry {
   std::string name;
   std::string words;

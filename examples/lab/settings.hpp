@@ -61,6 +61,7 @@ struct Settings {
   double sharpness = 2;
   Index folds = 4;
   double fold_share = 0.5;
+  std::string fold_method = "rho-loss";
   Part without = Part::none;
   Index members = 3;
 
@@ -213,6 +214,7 @@ void for_each_setting(S& s, Visitor&& visit) {
                "on all"},
         s.folds, at_least<Index>(1));
   visit(Option{"fold-share", "F", "mts: the length of their training, of --steps"}, s.fold_share, share());
+  visit(Option{"fold-method", "NAME", "mts: the method they are trained by"}, s.fold_method, any());
   visit(Option{"without", "PART", "mts: part of its weights that is left out, for ablations"}, s.without, any());
   visit(Option{"members", "K", "rho-ensemble, soft-gate-ensemble, l2rw-ensemble: classifiers"}, s.members,
         at_least<Index>(1));

@@ -254,6 +254,14 @@ TEST_CASE("Command line: the list names every benchmark, method and feature") {
   for (const auto& set : feature_sets()) CHECK(text.find("  " + set.name) != std::string::npos);
 }
 
+TEST_CASE("Command line: folds are trained by a method of one classifier that has none of its own") {
+  CHECK(parse_words({"run", "--out", "o", "--fold-method", "soft-gate"}).settings.fold_method == "soft-gate");
+  for (const char* name : {"mts", "rho-ensemble", "oracle", "rho-los"}) {
+    CAPTURE(std::string(name));
+    CHECK_REFUSED(UsageError, parse_words({"run", "--out", "o", "--fold-method", name}), "method of the folds", name);
+  }
+}
+
 TEST_CASE("Command line: a study has sections, tuning has none") {
   CHECK(parse_words({"study", "--out", "o", "--section", "parts,grid"}).study.sections ==
         std::vector<std::string>{"parts", "grid"});
