@@ -17,22 +17,47 @@ constexpr int width = 900;
 /// Half an interval; 0 of a single seed, which has none.
 double bar(const Mean& m) { return std::isfinite(m.half_width) ? m.half_width : 0; }
 
-/// Accuracy over the benchmarks against the seconds of a run, a point for each method.
+/// Accuracy over the benchmarks against the seconds of a run, a point for each method. Names stand in a column on the right, so that they do not
+/// cover one another.
 std::string cost_script(const Section& section, const Comparison& c, const std::string& terminal) {
-  std::string script = set_terminal(terminal, width, 620) + axes_style;
+  std::vector<std::string> labels = c.labels();
+  std::sort(labels.begin(), labels.end(),
+            [&](const auto& a, const auto& b) { return c.accuracy(a).mean > c.accuracy(b).mean; });
+  double low = 100, high = 0, slowest = 0, fastest = HUGE_VAL;
+  for (const auto& label : labels) {
+    low = std::min(low, c.accuracy(label).mean - bar(c.accuracy(label)));
+    high = std::max(high, c.accuracy(label).mean + bar(c.accuracy(label)));
+    slowest = std::max(slowest, c.seconds(label));
+    fastest = std::min(fastest, c.seconds(label));
+  }
+  const double line = (high - low) / static_cast<double>(std::max<std::size_t>(24, labels.size()));  // height of a name
+  const double edge = slowest * 1.15, column = edge * std::pow(slowest / fastest * 2, 0.12);
+  std::string script = set_terminal(terminal, width, 660) + axes_style;
   script += fmt::format("set title '{}: accuracy and cost of a run'\n", text_for_gnuplot(section.title));
-  script += "set logscale x\nset xlabel 'seconds of a run, on one core'\nset ylabel 'accuracy, average (%)'\n";
-  script += "set offsets graph 0.05, graph 0.15, graph 0.05, graph 0.05\nunset key\n$methods << EOD\n";
-  for (const auto& label : c.labels())
-    script += fmt::format("'{}' {} {} {} {}\n", text_for_gnuplot(label), c.seconds(label), c.accuracy(label).mean,
-                          bar(c.accuracy(label)), label == section.reference ? 1 : 0);
+  script += "set logscale x\nset xlabel 'seconds of a run'\nset ylabel 'accuracy, average (%)'\nunset key\n";
+  script += fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n$methods << EOD\n", fastest / 1.15,
+                        column * std::pow(slowest / fastest * 2, 0.35), low - line, high + line);
+  // Names as near to their points as their height allows, from the top down; then up again from the lower edge.
+  std::vector<double> name_at;
+  for (const auto& label : labels)
+    name_at.push_back(std::min(c.accuracy(label).mean, name_at.empty() ? high : name_at.back() - line));
+  double lowest = low;
+  for (std::size_t k = labels.size(); k-- > 0; lowest = name_at[k] + line) name_at[k] = std::max(name_at[k], lowest);
+  for (std::size_t k = 0; k < labels.size(); ++k) {
+    const auto& label = labels[k];
+    const Mean m = c.accuracy(label);
+    script += fmt::format("\"{}\" {} {} {} {} {}\n", text_for_gnuplot(label), c.seconds(label), m.mean, bar(m),
+                          label == section.reference ? 1 : 0, name_at[k]);
+  }
   script += "EOD\n";
   script += fmt::format(
-      "plot $methods using 2:3:4 with yerrorbars pt 0 lc rgb '#bbbbbb', \\\n"
-      "     '' using 2:($5 == 0 ? $3 : NaN) with points pt 7 ps 0.7 lc rgb '{}', \\\n"
-      "     '' using 2:($5 == 1 ? $3 : NaN) with points pt 7 ps 1.1 lc rgb '{}', \\\n"
-      "     '' using 2:3:1 with labels left offset 0.7,0.3 font ',10'\n",
-      colours[0], colours[1]);
+      "plot $methods using 2:3:({0}-$2):(0) with vectors nohead lc rgb '#dddddd', \\\n"
+      "     '' using ({0}):3:({1}):($6-$3) with vectors nohead lc rgb '#dddddd', \\\n"
+      "     '' using 2:3:4 with yerrorbars pt 0 lc rgb '#999999', \\\n"
+      "     '' using 2:($5 == 0 ? $3 : NaN) with points pt 7 ps 0.7 lc rgb '{2}', \\\n"
+      "     '' using 2:($5 == 1 ? $3 : NaN) with points pt 7 ps 1.1 lc rgb '{3}', \\\n"
+      "     '' using ({4}):6:1 with labels left offset 0.4,0 font ',11'\n",
+      edge, column - edge, colours[0], colours[1], column);
   return script;
 }
 
