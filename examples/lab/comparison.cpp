@@ -45,6 +45,8 @@ std::string with_interval(const Mean& d) {
   return fmt::format("{:+.2f} [{:+.2f}, {:+.2f}]", d.mean, d.low(), d.high());
 }
 
+std::string or_dash(double x) { return std::isfinite(x) ? fmt::format("{:.3g}", x) : std::string("-"); }
+
 std::string Comparison::table(const std::string& what, const std::string& base, const std::string& reference,
                               bool sorted) const {
   const bool from_base = has(base), compared = has(reference);
@@ -60,13 +62,11 @@ std::string Comparison::table(const std::string& what, const std::string& base, 
     column(fmt::format("{} above it", reference));
     column(fmt::format("{} wins", reference));
   }
-  const auto any = [&](auto&& of_label) {
+  const auto any = [&](double (Comparison::*of_label)(const std::string&) const) {
     return std::any_of(labels_.begin(), labels_.end(),
-                       [&](const auto& label) { return std::isfinite(of_label(label)); });
+                       [&](const auto& label) { return std::isfinite((this->*of_label)(label)); });
   };
-  const auto b_eff_of = [&](const std::string& label) { return b_eff(label); };
-  const auto gsnr_of = [&](const std::string& label) { return gsnr(label); };
-  const bool with_b_eff = any(b_eff_of), with_gsnr = any(gsnr_of);
+  const bool with_b_eff = any(&Comparison::b_eff), with_gsnr = any(&Comparison::gsnr);
   if (with_b_eff) column("B_eff/N");
   if (with_gsnr) column("GSNR");
   column("seconds");
@@ -93,11 +93,8 @@ std::string Comparison::table(const std::string& what, const std::string& base, 
       out += label == reference ? std::string(" - |")
                                 : fmt::format(" {} of {} |", wins(reference, label), benchmarks_.size() * seeds_);
     }
-    const auto measured = [&](bool shown, double x) {
-      if (shown) out += std::isfinite(x) ? fmt::format(" {:.3g} |", x) : std::string(" - |");
-    };
-    measured(with_b_eff, b_eff(label));
-    measured(with_gsnr, gsnr(label));
+    if (with_b_eff) out += fmt::format(" {} |", or_dash(b_eff(label)));
+    if (with_gsnr) out += fmt::format(" {} |", or_dash(gsnr(label)));
     out += fmt::format(" {:.1f} |\n", seconds(label));
   }
   return out;

@@ -61,5 +61,7 @@ class Comparison {
 
 /// "+1.20 [+0.80, +1.60]"
 std::string with_interval(const Mean& difference);
+/// Three digits; "-" for what was not measured.
+std::string or_dash(double x);
 
 }  // namespace mts::lab

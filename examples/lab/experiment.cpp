@@ -23,7 +23,7 @@ ExperimentSettings tune_defaults() {
 ExperimentSettings study_defaults() {
   ExperimentSettings e;
   e.models = {"mlp", "cnn"};
-  for (const auto& [name, words] : section_names()) e.sections.push_back(name);
+  e.sections = section_names();
   return e;
 }
 
@@ -32,11 +32,9 @@ void check(const ExperimentSettings& e) {
   for (const auto& name : e.methods) (void)method_named(name);
   for (const auto& name : e.models)
     if (name != "mlp" && name != "cnn") throw unknown("model", name, std::vector<std::string>{"mlp", "cnn"});
-  for (const auto& name : e.sections) {
-    std::vector<std::string> known;
-    for (const auto& [section, words] : section_names()) known.push_back(section);
+  const auto& known = section_names();
+  for (const auto& name : e.sections)
     if (std::find(known.begin(), known.end(), name) == known.end()) throw unknown("section", name, known);
-  }
   for (const auto& name : e.benchmarks.empty() ? names_of(benchmarks()) : e.benchmarks)
     if (e.batch > benchmark_named(name).pool_size)
       throw UsageError(
@@ -144,12 +142,10 @@ std::string verdict_of(const Comparison& c) {
 
 /// Variants of several batch sizes: one row a batch size, one column a series; and the largest batch against the smallest.
 std::string series_tables(const Compared& r) {
-  std::vector<std::string> series;
+  const auto series = series_of(r.section);
   std::vector<Index> batches;
-  for (const auto& v : r.section.variants) {
-    if (std::find(series.begin(), series.end(), v.series) == series.end()) series.push_back(v.series);
+  for (const auto& v : r.section.variants)
     if (std::find(batches.begin(), batches.end(), v.batch) == batches.end()) batches.push_back(v.batch);
-  }
   const auto place = [&](const std::string& name, Index n) {
     for (std::size_t k = 0; k < r.section.variants.size(); ++k)
       if (r.section.variants[k].series == name && r.section.variants[k].batch == n) return k;
@@ -176,10 +172,9 @@ std::string series_tables(const Compared& r) {
         return fmt::format("{:.2f} ± {:.2f}{}", m.mean, m.half_width,
                            r.chosen[k].empty() ? "" : fmt::format(" ({})", in_words(r.chosen[k])));
       });
-  const auto measured = [](double x) { return std::isfinite(x) ? fmt::format("{:.3g}", x) : std::string("-"); };
-  out += table("GSNR given Gamma, median over the steps", [&](std::size_t k) { return measured(c.gsnr(label(k))); });
-  out += table("B_eff/N at the end", [&](std::size_t k) { return measured(c.b_eff(label(k))); });
-  out += table("Seconds of a run", [&](std::size_t k) { return measured(c.seconds(label(k))); });
+  out += table("GSNR given Gamma, median over the steps", [&](std::size_t k) { return or_dash(c.gsnr(label(k))); });
+  out += table("B_eff/N at the end", [&](std::size_t k) { return or_dash(c.b_eff(label(k))); });
+  out += table("Seconds of a run", [&](std::size_t k) { return or_dash(c.seconds(label(k))); });
   const Index least = *std::min_element(batches.begin(), batches.end());
   const Index most = *std::max_element(batches.begin(), batches.end());
   out += fmt::format("\nN = {} above N = {}, paired:", most, least);

@@ -81,14 +81,12 @@ std::string list_script(const Section& section, const Comparison& c, const std::
 
 /// Accuracy and GSNR against the batch size, a line for each series.
 std::string series_script(const Section& section, const Comparison& c, const std::string& terminal) {
-  std::vector<std::string> series;
+  const auto series = series_of(section);
   std::vector<bool> measured;  // whether the series has a GSNR
-  for (const auto& v : section.variants) {
-    if (std::find(series.begin(), series.end(), v.series) == series.end()) {
-      series.push_back(v.series);
-      measured.push_back(std::isfinite(c.gsnr(v.label)));
-    }
-  }
+  for (const auto& name : series)
+    measured.push_back(std::any_of(section.variants.begin(), section.variants.end(), [&](const Variant& v) {
+      return v.series == name && std::isfinite(c.gsnr(v.label));
+    }));
   const bool learns = std::find(measured.begin(), measured.end(), true) != measured.end();
   std::string script = set_terminal(terminal, learns ? 1160 : width, 520) + axes_style;
   for (std::size_t s = 0; s < series.size(); ++s) {

@@ -16,7 +16,6 @@ namespace mts::lab {
 
 using json = nlohmann::ordered_json;
 
-/// The settings that all methods share on a model, but for the benchmark.
 Settings shared_settings(const ExperimentSettings& e, const std::string& model, EvaluationSet set) {
   Settings s;
   s.model = choice_named<ModelKind>("--model", model);
@@ -35,7 +34,7 @@ Settings shared_settings(const ExperimentSettings& e, const std::string& model, 
   s.evaluate_on = set;
   return s;
 }
-/// Steps of a warm start are chosen for 600 steps; a shorter run has as large a share of them.
+
 void choose(Settings& s, const OptionValues& values) {
   const Index usual = Settings().steps;
   for (const auto& [name, value] : values) {

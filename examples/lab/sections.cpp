@@ -105,20 +105,21 @@ Section grid_section(const ExperimentSettings& e) {
 
 }  // namespace
 
-const std::vector<std::pair<std::string, std::string>>& section_names() {
-  static const std::vector<std::pair<std::string, std::string>> names = {
-      {"methods", "all methods, a section for each model"},
-      {"parts", "mts with one of its parts left out"},
-      {"features", "weight-net by what it sees"},
-      {"batches", "batch sizes 64, 256, 1024"},
-      {"grid", "weight-net by batch size and validation size"},
-  };
+std::vector<std::string> series_of(const Section& section) {
+  std::vector<std::string> series;
+  for (const auto& v : section.variants)
+    if (std::find(series.begin(), series.end(), v.series) == series.end()) series.push_back(v.series);
+  return series;
+}
+
+const std::vector<std::string>& section_names() {
+  static const std::vector<std::string> names = {"methods", "parts", "features", "batches", "grid"};
   return names;
 }
 
 std::vector<Section> sections_of(const ExperimentSettings& e) {
   std::vector<Section> all;
-  for (const auto& [name, words] : section_names()) {
+  for (const auto& name : section_names()) {
     if (std::find(e.sections.begin(), e.sections.end(), name) == e.sections.end()) continue;
     if (name == "methods")
       for (const auto& model : e.models) all.push_back(methods_section(e, model));

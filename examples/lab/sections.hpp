@@ -33,8 +33,11 @@ struct Section {
   std::vector<Variant> variants;
 };
 
-/// What can be asked for by --section, with one line each.
-const std::vector<std::pair<std::string, std::string>>& section_names();
+/// Of variants that differ by the batch size: what they have in common, each once, in their order.
+std::vector<std::string> series_of(const Section& section);
+
+/// What can be asked for by --section.
+const std::vector<std::string>& section_names();
 
 /// Sections of these names, in the order of `section_names`; the methods' once for each model.
 std::vector<Section> sections_of(const ExperimentSettings& settings);
