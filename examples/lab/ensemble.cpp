@@ -75,6 +75,9 @@ class EnsembleTraining final : public Training {
 std::unique_ptr<Training> start_rho_ensemble(const Task& task) {
   return std::make_unique<EnsembleTraining>(task, &start_rho_loss);
 }
+std::unique_ptr<Training> start_mts_ensemble(const Task& task) {
+  return std::make_unique<EnsembleTraining>(task, &start_mts);
+}
 std::unique_ptr<Training> start_soft_gate_ensemble(const Task& task) {
   return std::make_unique<EnsembleTraining>(task, &start_soft_gate);
 }

@@ -112,12 +112,14 @@ Compared compare(const Section& section, const ExperimentSettings& e, const Tune
   return {section, std::move(chosen), std::move(jobs), std::move(results), std::move(comparison)};
 }
 
+bool is_ours(const std::string& method) { return method == "mts" || method_named(method).member == "mts"; }
+
 /// The strongest method that is neither ours nor the oracle: the largest mean over the benchmarks.
 /// \param ensembles  whether they count
 std::string strongest(const Comparison& c, bool ensembles) {
   std::string best;
   for (const auto& method : c.labels()) {
-    if (method == "mts" || method == "oracle" || (!ensembles && !method_named(method).member.empty())) continue;
+    if (is_ours(method) || method == "oracle" || (!ensembles && !method_named(method).member.empty())) continue;
     if (best.empty() || c.accuracy(method).mean > c.accuracy(best).mean) best = method;
   }
   return best;
@@ -128,9 +130,12 @@ std::string verdict_of(const Comparison& c) {
   if (!c.has("mts") || !c.has("uniform")) return "";
   std::string out = fmt::format("\n`mts` - no selection: {}", with_interval(c.difference("mts", "uniform")));
   for (const bool ensembles : {false, true})
-    if (const std::string best = strongest(c, ensembles); !best.empty())
+    if (const std::string best = strongest(c, ensembles); !best.empty()) {
       out += fmt::format("; the strongest {}, `{}`: `mts` - it {}", ensembles ? "with ensembles" : "of one classifier",
                          best, with_interval(c.difference("mts", best)));
+      if (ensembles && c.has("mts-ensemble"))
+        out += fmt::format(", `mts-ensemble` - it {}", with_interval(c.difference("mts-ensemble", best)));
+    }
   if (c.has("oracle")) {
     const double none = c.accuracy("uniform").mean, top = c.accuracy("oracle").mean;
     out += fmt::format("; of the gap to the oracle, {:.2f}, it closes {:.0f} %", top - none,

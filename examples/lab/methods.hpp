@@ -32,6 +32,7 @@ std::unique_ptr<Training> start_glister(const Task& task);
 std::unique_ptr<Training> start_l2rw_ensemble(const Task& task);
 std::unique_ptr<Training> start_soft_gate_ensemble(const Task& task);
 std::unique_ptr<Training> start_rho_ensemble(const Task& task);
+std::unique_ptr<Training> start_mts_ensemble(const Task& task);
 
 // mts.cpp: cross-fitted evidence and the ratio of densities
 std::unique_ptr<Training> start_mts(const Task& task);

@@ -1,6 +1,6 @@
 // The method `mts`: weights from cross-fitted evidence and the ratio of densities (docs/design.md says why).
 //
-//     for each fold of pool and validation:     RHO-loss (--fold-method) on the rest; P_i of the fold's samples, pool's and validation's
+//     for each fold of pool and validation:     RHO-loss (--fold-method) of the model or its --proxy on the rest; P_i of the fold's samples, pool's and validation's
 //     e_i, right_i = label evidence of P        an EM of what wrong samples of each label show
 //     r_i  = density ratio validation : pool    of e_i and of where i lies among the real samples
 //     w_i  = r_i right_i, scaled class by class to validation's shares
@@ -102,7 +102,7 @@ class MtsTraining final : public Training {
  private:
   void begin_fold(std::size_t f) {
     part_ = restricted(task_.problem, pool_folds_[f].rest, validation_folds_[f].rest);
-    Settings s = task_.settings;
+    Settings s = proxy_of(task_.settings);
     s.steps = fold_steps_;
     in_fold_ = method_named(task_.settings.fold_method)
                    .start(Task(std::move(s), part_, task_.batch, RandomStream(task_.seed, "lab: fold", f)()));

@@ -96,12 +96,10 @@ class Store {
 };
 
 Kept kept_of(const Run& run) {
-  const auto n = static_cast<double>(run.batch);
-  const std::size_t end = run.dynamics.size(), begin = end - (end + 9) / 10;
-  std::vector<double> b_eff, gsnr;
-  for (std::size_t k = begin; k < end; ++k) b_eff.push_back(run.dynamics[k].b_eff / n);
+  std::vector<double> gsnr;
   for (const auto& row : run.dynamics) gsnr.push_back(row.gsnr);
-  return {run.accuracy, run.seconds(), run.found ? run.found->auc : StepReport::none, median(b_eff), median(gsnr)};
+  return {run.accuracy, run.seconds(), run.found ? run.found->auc : StepReport::none, median(end_b_eff_fractions(run)),
+          median(gsnr)};
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ Section grid_section(const ExperimentSettings& e) {
   s.benchmarks = {"spurious"};
   s.seeds = std::min<Index>(3, e.seeds);
   s.tuning_seeds = 1;
-  const std::vector<Index> n = e.quick ? std::vector<Index>{64, 1024} : std::vector<Index>{64, 256, 1024};
+  const std::vector<Index> n = e.quick ? std::vector<Index>{64, 1024} : std::vector<Index>{64, 256, 1024, 4096};
   const std::vector<Index> m = e.quick ? std::vector<Index>{48, 400} : std::vector<Index>{32, 48, 96, 208, 400};
   for (const Index validation : m)
     for (const Index batch : n)

@@ -22,6 +22,16 @@ std::vector<Index> channels_of(const Settings& s) {
   return {};
 }
 
+Settings proxy_of(Settings s) {
+  if (s.proxy == Proxy::mlp) {
+    s.model = ModelKind::mlp;
+    s.channels.clear();
+    if (s.hidden.empty()) s.hidden = Settings().hidden;
+    s.proxy = Proxy::same;
+  }
+  return s;
+}
+
 std::string trained(const Settings& s) {
   std::string words = name_of_choice(s.model);
   if (s.augmentation != AugmentationKind::none) words += " with augmentation " + name_of_choice(s.augmentation);
@@ -89,6 +99,15 @@ const std::vector<Choice<Part>>& Choices<Part>::all() {
       {position, "position", "nearness to real samples, among the features of the density ratio"},
       {ratio, "ratio", "the density ratio of validation to pool"},
       {balance, "balance", "the share of each class as in validation"},
+  };
+  return choices;
+}
+
+const std::vector<Choice<Proxy>>& Choices<Proxy>::all() {
+  using enum Proxy;
+  static const std::vector<Choice<Proxy>> choices = {
+      {same, "same", "one like the classifier"},
+      {mlp, "mlp", "a multi-layer perceptron of the widths of --hidden"},
   };
   return choices;
 }

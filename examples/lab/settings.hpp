@@ -23,6 +23,7 @@ enum class Mode { joint, crossed };
 enum class Part { none, evidence, position, ratio, balance };
 enum class AlignmentKind { exact, central_difference };
 enum class EvaluationSet { test, tuning };
+enum class Proxy { same, mlp };
 enum class ScheduleKind { cosine, constant };
 
 std::filesystem::path default_data();   ///< where the distribution puts Fashion-MNIST
@@ -63,6 +64,7 @@ struct Settings {
   double fold_share = 0.5;
   std::string fold_method = "rho-loss";
   Part without = Part::none;
+  Proxy proxy = Proxy::same;
   Index members = 3;
 
   double meta_learning_rate = 1e-3;
@@ -90,6 +92,10 @@ struct Settings {
 
 /// The channels of each convolution of the CNN, of each stage of the residual net; none for the MLP.
 std::vector<Index> channels_of(const Settings& settings);
+
+/// The same run, but of the model that judges the samples for it: a smaller one can do that at a smaller cost (Coleman et al. 2020,
+/// arXiv:1906.11829; Mindermann et al. 2022, arXiv:2206.07137, section 3).
+Settings proxy_of(Settings settings);
 
 /// In words for titles what is trained: "cnn", "cnn with augmentation shift".
 std::string trained(const Settings& settings);
@@ -216,8 +222,9 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"fold-share", "F", "mts: the length of their training, of --steps"}, s.fold_share, share());
   visit(Option{"fold-method", "NAME", "mts: the method they are trained by"}, s.fold_method, any());
   visit(Option{"without", "PART", "mts: part of its weights that is left out, for ablations"}, s.without, any());
-  visit(Option{"members", "K", "rho-ensemble, soft-gate-ensemble, l2rw-ensemble: classifiers"}, s.members,
-        at_least<Index>(1));
+  visit(Option{"proxy", "NAME", "model that judges samples for rho-loss (its held-out model) and mts (its folds)"},
+        s.proxy, any());
+  visit(Option{"members", "K", "methods named ensemble: classifiers"}, s.members, at_least<Index>(1));
 
   visit.group("Selection by a weight net");
   visit(Option{"meta-lr", "X", "learning rate of the weight net, by AdamW"}, s.meta_learning_rate, not_negative());
@@ -279,6 +286,10 @@ struct Choices<Mode> {
 template <>
 struct Choices<Part> {
   static const std::vector<Choice<Part>>& all();
+};
+template <>
+struct Choices<Proxy> {
+  static const std::vector<Choice<Proxy>>& all();
 };
 template <>
 struct Choices<AlignmentKind> {

@@ -119,6 +119,13 @@ Run carry_out(const Cell& cell, const data::Problem& problem, Progress& progress
 
 }  // namespace
 
+std::vector<double> end_b_eff_fractions(const Run& run) {
+  const std::size_t end = run.dynamics.size(), begin = end - (end + 9) / 10;
+  std::vector<double> fractions;
+  for (std::size_t k = begin; k < end; ++k) fractions.push_back(run.dynamics[k].b_eff / static_cast<double>(run.batch));
+  return fractions;
+}
+
 void check_batches(const Settings& s, const Benchmark& benchmark) {
   const bool learns =
       std::any_of(s.methods.begin(), s.methods.end(), [](const auto& m) { return method_named(m).weighs; });

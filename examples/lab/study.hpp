@@ -43,6 +43,9 @@ struct Run {
   double seconds() const { return seconds_steps + seconds_weights + seconds_accuracy; }
 };
 
+/// B_eff/N at the end: of each step of the last tenth.
+std::vector<double> end_b_eff_fractions(const Run& run);
+
 /// One run to be made: a method on a batch size and a seed, by settings of its own.
 struct Cell {
   Settings settings;

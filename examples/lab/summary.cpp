@@ -25,9 +25,7 @@ SummaryRow row_of(const std::string& method, Index batch, const std::vector<cons
     accuracy.push_back(run->accuracy);
     if (run->found) auc.push_back(run->found->auc);
     row.seconds += run->seconds() / static_cast<double>(runs.size());
-    const std::size_t steps = run->dynamics.size();
-    for (std::size_t k = steps - std::max<std::size_t>(1, steps / 10); k < steps; ++k)
-      b_eff.push_back(run->dynamics[k].b_eff / static_cast<double>(batch));
+    for (const double fraction : end_b_eff_fractions(*run)) b_eff.push_back(fraction);
   }
   row.accuracy = mean_of(accuracy);
   if (!auc.empty()) row.auc = mean_of(auc);

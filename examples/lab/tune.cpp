@@ -11,10 +11,12 @@ namespace mts::lab {
 
 namespace {
 
-/// Every combination of a grid's values, in its order; one empty choice for an empty grid.
-std::vector<OptionValues> candidates_of(const Method& method) {
+/// Every combination of a method's values for a model, in the grid's order.
+std::vector<OptionValues> candidates_of(const Method& method, const std::string& model) {
+  auto grid = method.grid;
+  if (method.asks_proxy && model != "mlp") grid.push_back({"proxy", {"same", "mlp"}});
   std::vector<OptionValues> all{{}};
-  for (const auto& [name, values] : method.grid) {
+  for (const auto& [name, values] : grid) {
     std::vector<OptionValues> longer;
     for (const auto& before : all)
       for (const auto& value : values) {
@@ -45,7 +47,7 @@ void tune(const ExperimentSettings& e, const OpenBenchmark& open, std::ostream& 
   for (const auto& model : e.models)
     for (const auto& method : methods())
       if (!method.grid.empty() && (e.methods.empty() || std::count(e.methods.begin(), e.methods.end(), method.name)))
-        for (auto& values : candidates_of(method)) candidates.push_back({model, method.name, std::move(values)});
+        for (auto& values : candidates_of(method, model)) candidates.push_back({model, method.name, std::move(values)});
   std::vector<Planned> jobs;
   for (const auto& c : candidates)
     for (const auto& benchmark : names)

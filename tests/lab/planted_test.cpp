@@ -120,7 +120,8 @@ TEST_CASE("Methods: each ranks right edits above wrong ones on a planted problem
                                                {"validation-margin", 0.75},
                                                {"l2rw-ensemble", 0.65},
                                                {"soft-gate-ensemble", 0.7},
-                                               {"rho-ensemble", 0.75}};
+                                               {"rho-ensemble", 0.75},
+                                               {"mts-ensemble", 0.9}};
   const std::set<std::string> blind = {"uniform", "plus-validation", "real-only", "random-subset"};
   for (const auto& method : methods()) {
     CAPTURE(method.name);
@@ -246,6 +247,42 @@ TEST_CASE("Methods: options of selection without a weight net do something") {
     tried.second(s);
     CHECK(outcome(method, s).theta != outcome(method, shorter()).theta);
   }
+}
+
+TEST_CASE("Methods: a proxy judges the samples; what is trained on its verdict is the method's classifier") {
+  Settings wide = shorter();
+  wide.hidden = {16, 8};
+  Settings proxied = wide;
+  proxied.proxy = Proxy::mlp;
+  for (const auto& method : methods()) {
+    CAPTURE(method.name);
+    CHECK(method.asks_proxy == (method.name == "mts" || method.name == "rho-loss"));
+    // the proxy of an MLP is that MLP
+    if (method.asks_proxy) CHECK(outcome(method.name, wide).theta == outcome(method.name, proxied).theta);
+  }
+
+  // With images: the weights of mts are those of the proxy's folds, the classifier a CNN.
+  const data::Problem images = mts_test::small_image_problem(5);
+  const auto run = [&](const char* method, ModelKind model, Proxy proxy) {
+    Settings s = shorter();
+    s.model = model;
+    s.proxy = proxy;
+    if (model == ModelKind::cnn) s.channels = {2};
+    auto training = method_named(method).start({s, images, 16, 3});
+    for (Index k = 0; k < training->preparations(); ++k) training->prepare();
+    for (Index k = 0; k < s.steps; ++k) training->step();
+    return training;
+  };
+  const auto mlp = run("mts", ModelKind::mlp, Proxy::same), same = run("mts", ModelKind::cnn, Proxy::same),
+             proxy = run("mts", ModelKind::cnn, Proxy::mlp);
+  CHECK(*proxy->pool_weights() == *mlp->pool_weights());
+  CHECK(*proxy->pool_weights() != *same->pool_weights());
+  CHECK(proxy->theta().size() == same->theta().size());
+  CHECK(proxy->theta().size() != mlp->theta().size());
+  const auto rho = run("rho-loss", ModelKind::cnn, Proxy::same),
+             rho_proxy = run("rho-loss", ModelKind::cnn, Proxy::mlp);
+  CHECK(rho->theta().size() == rho_proxy->theta().size());
+  CHECK(*rho->pool_weights() != *rho_proxy->pool_weights());
 }
 
 TEST_CASE("Methods: validation rows are the last of each batch, in turn, for every method") {
