@@ -50,11 +50,11 @@ struct Method {
   bool weighs;  ///< whether it weighs the samples of a batch unlike
   double cost;  ///< of a run, in forwards over a training batch for each of its steps, for the time left
   std::unique_ptr<Training> (*start)(const Task&);
-  /// What is tuned: options and the values that are tried, at most 12 combinations; each with every --proxy, where the method asks a
-  /// proxy and the classifier is none itself.
+  /// What is tuned: options and the values that are tried, at most 12 combinations; each with every one of `proxies`, where the
+  /// classifier is none itself.
   std::vector<std::pair<std::string, std::vector<std::string>>> grid = {};
-  std::string member = {};  ///< of an ensemble: the method of its members
-  bool asks_proxy = false;  ///< whether a model of its own judges the samples for it
+  std::string member = {};                ///< of an ensemble: the method of its members
+  std::vector<std::string> proxies = {};  ///< where a model of its own judges the samples for it: which are tried
 };
 
 /// Whether `mts` may train its folds by it: one classifier, no folds of its own, nothing that no method can know.

@@ -14,7 +14,7 @@ namespace {
 /// Every combination of a method's values for a model, in the grid's order.
 std::vector<OptionValues> candidates_of(const Method& method, const std::string& model) {
   auto grid = method.grid;
-  if (method.asks_proxy && model != "mlp") grid.push_back({"proxy", {"same", "mlp"}});
+  if (!method.proxies.empty() && model != "mlp") grid.push_back({"proxy", method.proxies});
   std::vector<OptionValues> all{{}};
   for (const auto& [name, values] : grid) {
     std::vector<OptionValues> longer;

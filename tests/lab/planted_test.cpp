@@ -256,9 +256,11 @@ TEST_CASE("Methods: a proxy judges the samples; what is trained on its verdict i
   proxied.proxy = Proxy::mlp;
   for (const auto& method : methods()) {
     CAPTURE(method.name);
-    CHECK(method.asks_proxy == (method.name == "mts" || method.name == "rho-loss"));
+    const bool asks = !method.proxies.empty();
+    CHECK(asks == (method.name == "mts" || method.name == "rho-loss"));
+    for (const auto& name : method.proxies) CHECK_NOTHROW((void)choice_named<Proxy>("--proxy", name));
     // the proxy of an MLP is that MLP
-    if (method.asks_proxy) CHECK(outcome(method.name, wide).theta == outcome(method.name, proxied).theta);
+    if (asks) CHECK(outcome(method.name, wide).theta == outcome(method.name, proxied).theta);
   }
 
   // With images: the weights of mts are those of the proxy's folds, the classifier a CNN.
