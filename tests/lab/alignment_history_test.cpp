@@ -3,6 +3,7 @@
 
 #include "lab/registry.hpp"
 #include "lab/support.hpp"
+#include "lab/trained.hpp"
 #include "lab/training.hpp"
 #include "mts/diagnostics/separation.hpp"
 #include "mts/features/compose.hpp"
@@ -39,9 +40,7 @@ std::unique_ptr<Training> started(const Settings& s) {
   return method_named("weight-net").start({s, problem(), batch, seed});
 }
 Eigen::VectorXf by_lab(const Settings& s) {
-  const auto training = started(s);
-  for (Index k = 0; k < s.steps; ++k) training->step();
-  return training->theta().values();
+  return mts_test::trained("weight-net", s, problem(), batch, seed)->theta().values();
 }
 
 /// The same run, told of the alignments of the batch that the weight net learns on, after each step that it learns in.

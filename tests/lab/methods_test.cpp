@@ -4,6 +4,7 @@
 #include "lab/cli.hpp"
 #include "lab/registry.hpp"
 #include "lab/support.hpp"
+#include "lab/trained.hpp"
 #include "lab/training.hpp"
 #include "mts/core/parallel.hpp"
 
@@ -32,10 +33,8 @@ Settings short_settings() {
 
 Outcome outcome(const std::string& method, const Settings& s, Index batch = 16, std::uint64_t seed = 3,
                 const mts::data::Problem& problem = mts_test::small_problem()) {
-  const auto training = method_named(method).start({s, problem, batch, seed});
   Outcome o;
-  for (Index k = 0; k < training->preparations(); ++k) training->prepare();
-  for (Index k = 0; k < s.steps; ++k) o.last = training->step();
+  const auto training = mts_test::trained(method, s, problem, batch, seed, &o.last);
   o.theta.assign(training->theta().data(), training->theta().data() + training->theta().size());
   o.weights = training->pool_weights();
   return o;

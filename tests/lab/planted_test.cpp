@@ -2,11 +2,15 @@
 #include <map>
 #include <set>
 
+#include "lab/feature_sets.hpp"
+#include "lab/features.hpp"
 #include "lab/registry.hpp"
 #include "lab/support.hpp"
+#include "lab/trained.hpp"
 #include "lab/training.hpp"
 #include "mts/core/parallel.hpp"
 #include "mts/diagnostics/separation.hpp"
+#include "mts/features/paper_features.hpp"
 
 namespace {
 
@@ -82,9 +86,7 @@ struct Outcome {
 };
 
 Outcome outcome(const std::string& method, const Settings& s = settings_of_planted(), std::uint64_t seed = 3) {
-  const auto training = method_named(method).start({s, planted(), 48, seed});
-  for (Index k = 0; k < training->preparations(); ++k) training->prepare();
-  for (Index k = 0; k < s.steps; ++k) training->step();
+  const auto training = mts_test::trained(method, s, planted(), 48, seed);
   Outcome o;
   o.theta.assign(training->theta().data(), training->theta().data() + training->theta().size());
   o.weights = training->pool_weights();
@@ -201,10 +203,8 @@ TEST_CASE("Methods: an ensemble of one is its member; of several it averages pro
   s.members = 1;
   const auto run = [&](Index members) {
     s.members = members;
-    auto training = method_named("rho-ensemble").start({s, planted(), 48, 3});
+    auto training = mts_test::trained("rho-ensemble", s, planted(), 48, 3);
     CHECK(training->preparations() == (members - 1) * s.steps);
-    for (Index k = 0; k < training->preparations(); ++k) training->prepare();
-    for (Index k = 0; k < s.steps; ++k) training->step();
     return training;
   };
   const auto one = run(1), two = run(2);
@@ -270,10 +270,7 @@ TEST_CASE("Methods: a proxy judges the samples; what is trained on its verdict i
     s.model = model;
     s.proxy = proxy;
     if (model == ModelKind::cnn) s.channels = {2};
-    auto training = method_named(method).start({s, images, 16, 3});
-    for (Index k = 0; k < training->preparations(); ++k) training->prepare();
-    for (Index k = 0; k < s.steps; ++k) training->step();
-    return training;
+    return mts_test::trained(method, s, images, 16, 3);
   };
   const auto mlp = run("mts", ModelKind::mlp, Proxy::same), same = run("mts", ModelKind::cnn, Proxy::same),
              proxy = run("mts", ModelKind::cnn, Proxy::mlp);
@@ -285,6 +282,24 @@ TEST_CASE("Methods: a proxy judges the samples; what is trained on its verdict i
              rho_proxy = run("rho-loss", ModelKind::cnn, Proxy::mlp);
   CHECK(rho->theta().size() == rho_proxy->theta().size());
   CHECK(*rho->pool_weights() != *rho_proxy->pool_weights());
+}
+
+TEST_CASE("Feature sets: \"paper\" has the columns of paper_features, in its order") {
+  const Task task(shorter(), planted(), 48, 3);
+  mts::FeatureLayout joined;
+  const std::vector<std::string> paper{"paper"};
+  for (const auto& name : features_of(paper)) {
+    const auto layout = feature_named(name).make(task)->layout();
+    joined.continuous.insert(joined.continuous.end(), layout.continuous.begin(), layout.continuous.end());
+    joined.categorical.insert(joined.categorical.end(), layout.categorical.begin(), layout.categorical.end());
+  }
+  const auto expected = mts::features::paper_features({.classes = planted().classes}).layout();
+  CHECK(joined.continuous == expected.continuous);
+  REQUIRE(joined.categorical.size() == expected.categorical.size());
+  for (std::size_t k = 0; k < expected.categorical.size(); ++k) {
+    CHECK(joined.categorical[k].name == expected.categorical[k].name);
+    CHECK(joined.categorical[k].cardinality == expected.categorical[k].cardinality);
+  }
 }
 
 TEST_CASE("Methods: validation rows are the last of each batch, in turn, for every method") {
