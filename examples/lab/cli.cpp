@@ -4,9 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <optional>
 #include <set>
 #include <type_traits>
 
+#include "lab/config.hpp"
 #include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
 
@@ -55,6 +57,7 @@ void read(const Option& option, const std::string& text, E& value) {
 template <class T>
 void read(const Option& option, const std::string& text, std::vector<T>& value) {
   value.clear();
+  if (text.empty() && std::is_arithmetic_v<T>) return;  // no numbers; an empty name is one that is not known
   for (const auto& part : split(text)) read(option, part, value.emplace_back());
 }
 
@@ -158,6 +161,23 @@ struct Helper {
   }
 };
 
+/// The option that is no setting, but a file of them.
+template <class Path, class Visitor>
+void for_config_option(Path& file, Visitor&& visit) {
+  visit(Option{"config", "FILE", "options from a file, such as a run's settings.json; those given here count more"},
+        file, domains::any());
+}
+
+/// The file of --config, the last one; nothing where there is none.
+std::optional<std::filesystem::path> config_named(std::span<const std::string> arguments) {
+  std::optional<std::filesystem::path> file;
+  for (std::size_t k = 0; k < arguments.size(); ++k) {
+    if (arguments[k] == "--config" && k + 1 < arguments.size()) file = arguments[k + 1];
+    if (arguments[k].starts_with("--config=")) file = arguments[k].substr(std::string_view("--config=").size());
+  }
+  return file;
+}
+
 template <class T>
 void check_distinct(const char* option, const std::vector<T>& list) {
   std::set<T> seen;
@@ -188,6 +208,8 @@ void check(const Settings& s) {
   const auto known = [](const char* what, const std::string& name, const std::vector<std::string>& names) {
     if (std::find(names.begin(), names.end(), name) == names.end()) throw unknown(what, name, names);
   };
+  if (s.methods.empty()) throw UsageError("--method: expected at least one name, found none");
+  if (s.features.empty()) throw UsageError("--features: expected at least one name, found none");
   known("benchmark", s.benchmark, names_of(benchmarks()));
   for (const auto& name : s.methods) known("method", name, names_of(methods()));
   std::vector<std::string> of_folds;
@@ -272,6 +294,8 @@ std::string help_of(Job job) {
     case Job::run: {
       const Settings settings;
       const Session session;
+      options.group("Options from a file");
+      for_config_option(std::as_const(session.out), options);
       for_each_setting(settings, options);
       for_each_session_option(session, options);
       return text(
@@ -347,6 +371,7 @@ Command parse(std::span<const std::string> arguments) {
     job->fallthrough(false);
   }
   Binder binder{run};
+  for_config_option(command.config, binder);
   for_each_setting(command.settings, binder);
   for_each_session_option(command.session, binder);
   for_each_experiment_option(command.tune, Binder{tune});
@@ -354,6 +379,11 @@ Command parse(std::span<const std::string> arguments) {
   for_each_verify_option(command.verify, Binder{verify});
   for_each_gsnr_option(command.gsnr, Binder{gsnr});
 
+  // What the command line says counts more than what the file does, so the file comes first.
+  if (!arguments.empty() && arguments.front() == "run") {
+    if (const auto file = config_named(arguments))
+      command.differences = read_config(*file, command.settings, command.session);
+  }
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
@@ -390,6 +420,7 @@ Command parse(std::span<const std::string> arguments) {
     return known.names;
   };
   refuse_extras(run, names_in([&](Names& known) {
+                  for_config_option(command.config, known);
                   for_each_setting(command.settings, known);
                   for_each_session_option(command.session, known);
                 }),

@@ -21,6 +21,8 @@ struct Command {
   Job job = Job::help;
   Settings settings;
   Session session;
+  std::filesystem::path config;  ///< where `settings` and `session` come from but for what the command line says
+  std::vector<std::string> differences;  ///< of versions, `read_config`
   VerifySettings verify;
   GsnrSettings gsnr;
   ExperimentSettings tune = tune_defaults(), study = study_defaults();

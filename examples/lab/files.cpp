@@ -1,11 +1,8 @@
 #include "lab/files.hpp"
 
-#include <oneapi/tbb/version.h>
-
-#include <nlohmann/json.hpp>
 #include <system_error>
-#include <xtensor/xtensor_config.hpp>
 
+#include "lab/config.hpp"
 #include "mts/data/atomic_file.hpp"
 #include "mts/data/csv.hpp"
 #include "mts/data/npy.hpp"
@@ -66,30 +63,6 @@ void write_truth(const Study& study, const std::filesystem::path& path) {
   table.save(path);
 }
 
-/// Puts every option into a JSON object, by its name on the command line.
-struct JsonWriter {
-  nlohmann::ordered_json& json;
-
-  void group(const char*) {}
-  template <class T, class D>
-  void operator()(const Option& option, const T& value, const D&) {
-    if constexpr (std::is_enum_v<T>)
-      json[option.name] = name_of_choice(value);
-    else if constexpr (std::is_same_v<T, std::filesystem::path>)
-      json[option.name] = value.string();
-    else
-      json[option.name] = value;
-  }
-};
-
-std::string compiler() {
-#if defined(__clang__)
-  return "clang " __clang_version__;
-#else
-  return "g++ " __VERSION__;
-#endif
-}
-
 }  // namespace
 
 void check_writable(const std::filesystem::path& folder) {
@@ -106,21 +79,6 @@ void check_writable(const std::filesystem::path& folder) {
     throw DataError(folder.string() + ": results can't be written here: " + e.what());
   }
   if (made) std::filesystem::remove(folder, error);
-}
-
-std::string settings_text(const Settings& settings) {
-  nlohmann::ordered_json json;
-  json["program"] = "mts-lab";
-  JsonWriter writer{json["options"]};
-  for_each_setting(settings, writer);
-  json["versions"] = {
-      {"mts", MTS_VERSION},
-      {"compiler", compiler()},
-      {"instructions", Eigen::SimdInstructionSetsInUse()},
-      {"Eigen", mts::detail::text(EIGEN_WORLD_VERSION, ".", EIGEN_MAJOR_VERSION, ".", EIGEN_MINOR_VERSION)},
-      {"xtensor", mts::detail::text(XTENSOR_VERSION_MAJOR, ".", XTENSOR_VERSION_MINOR, ".", XTENSOR_VERSION_PATCH)},
-      {"oneTBB", TBB_VERSION_STRING}};
-  return json.dump(2) + "\n";
 }
 
 void write_files(const Settings& settings, const Study& study, const std::filesystem::path& folder) {

@@ -16,7 +16,4 @@ void check_writable(const std::filesystem::path& folder);
 /// \throws DataError if one can't be written
 void write_files(const Settings& settings, const Study& study, const std::filesystem::path& folder);
 
-/// settings.json: every option that results depend on, and the versions of what computed them.
-std::string settings_text(const Settings& settings);
-
 }  // namespace mts::lab

@@ -102,7 +102,12 @@ int main(int argc, char** argv) {
     const Command command = parse(std::vector<std::string>(argv + 1, argv + argc));
     if (command.job == Job::help) std::cout << command.help;
     if (command.job == Job::list) std::cout << listing();
-    if (command.job == Job::run) run(command.settings, command.session);
+    if (command.job == Job::run) {
+      for (const auto& difference : command.differences)
+        std::cerr << "mts-lab: " << command.config.string()
+                  << " was made by another version, so bits may differ: " << difference << '\n';
+      run(command.settings, command.session);
+    }
     if (command.job == Job::tune) experiment(command.tune, true);
     if (command.job == Job::study) experiment(command.study, false);
     if (command.job == Job::verify) return verify(command.verify) ? 0 : 1;

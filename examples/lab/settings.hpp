@@ -136,6 +136,10 @@ inline Domain<std::vector<Index>> each_at_least(Index low) {
     return std::string();
   };
 }
+/// Of hidden layers: none makes a linear map.
+inline Domain<std::vector<Index>> widths() {
+  return [](const std::vector<Index>& list) { return list.empty() ? std::string() : each_at_least(1)(list); };
+}
 inline Domain<double> positive() {
   return [](double x) {
     return std::isfinite(x) && x > 0 ? "" : mts::detail::text("expected a number above 0, found ", x);
@@ -185,11 +189,11 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit.group("Classifier, the same for all methods");
   visit(Option{"steps", "K", "training steps of each run"}, s.steps, at_least<Index>(1));
   visit(Option{"model", "NAME", "what is trained"}, s.model, any());
-  visit(Option{"hidden", "N,...", "widths of the hidden layers (mlp; cnn: after the convolutions)"}, s.hidden,
-        each_at_least(1));
+  visit(Option{"hidden", "N,...", "widths of the hidden layers (mlp; cnn: after the convolutions); '' for none"},
+        s.hidden, widths());
   visit(Option{"channels", "N,...",
                "channels of each convolution (cnn; where not given 16,32) or stage (resnet; 16,32,64)"},
-        s.channels, each_at_least(1));
+        s.channels, widths());
   visit(Option{"augment", "NAME", "what is done to the images of training batches, anew in each step"}, s.augmentation,
         any());
   visit(Option{"augment-pixels", "K", "a shift or crop moves an image by up to K pixels"}, s.augmentation_pixels,

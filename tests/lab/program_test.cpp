@@ -89,6 +89,16 @@ TEST_CASE("mts-lab: a run writes its files, the same bytes for 1, 2 and 4 thread
     CHECK(!contains(child.err(), "\x1b"));
     table = child.out();
   }
+  // The settings that a run leaves repeat it.
+  const std::string config = (folder / "1" / "settings.json").string(), again = (folder / "again").string();
+  Child child({MTS_LAB_PROGRAM, "run", "--config", config, "--out", again, "--cache", shared().cache}, folder);
+  REQUIRE(child.wait() == 0);
+  CHECK(child.err().find("another version") == std::string::npos);
+  for (const auto& name : expected)
+    if (name != "timings.csv") {
+      CAPTURE(name);
+      CHECK(read_plainly(folder / "again" / name) == read_plainly(folder / "1" / name));
+    }
   for (const char* words : {"AUC of weights", "Accuracy minus that of uniform", "Figure 2", "dynamics.svg"}) {
     CAPTURE(words);
     CHECK(contains(table, words));

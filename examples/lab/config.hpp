@@ -1,0 +1,25 @@
+#pragma once
+/// \file
+/// A run's options from a file.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "lab/settings.hpp"
+
+namespace mts::lab {
+
+/// Sets what the file names: `settings.json` as a run leaves it, or one by hand,
+///
+///     {"options": {"benchmark": "domain", "batch": [64, 256], "lr": 0.1}, "session": {"threads": 1}}
+///
+/// with the names of the command line (`options`: what the results depend on; `session`: the rest). Options it does not name stay.
+/// Returns in what its "versions" differ from those of this program, in words: then the bits may differ too.
+/// \throws UsageError that names file, option, what was expected and found, and the nearest known name; nothing has been set then
+std::vector<std::string> read_config(const std::filesystem::path& file, Settings& settings, Session& session);
+
+/// Every option of a run, and the versions that made it: a file for `read_config`.
+std::string settings_text(const Settings& settings);
+
+}  // namespace mts::lab
