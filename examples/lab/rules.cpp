@@ -59,7 +59,8 @@ std::unique_ptr<Training> start(const Task& task, Rule rule, Index uniform_steps
 
 /// The loss of every sample of the pool under a classifier (--proxy) trained, for as many steps, on the validation samples alone.
 SampleVector irreducible_losses(const Task& run) {
-  const Task task(proxy_of(run.settings), run.problem, run.batch, run.seed);
+  Task task = run;
+  task.settings = proxy_of(run.settings);
   const auto& v = task.problem.validation;
   PlainStep step = make_plain_step(task, RandomStream(task.seed, "lab: held-out model")());
   ValidationBatches validation(v, std::min(task.batch, v.size()), task.seed);

@@ -8,7 +8,6 @@
 namespace {
 
 using namespace mts::lab;
-using mts_test::read_plainly;
 using mts_test::TemporaryFolder;
 using mts_test::write_plainly;
 
