@@ -39,7 +39,7 @@ class RuleTraining final : public Training {
   std::optional<SampleVector> pool_weights() override { return weights_.of_first(own_); }
 
  private:
-  using Step = RuleStep<Model, Sgd<Parameters>, Rule>;
+  using Step = RuleStep<Model, Inner, Rule>;
   static Step make_step(Model model, Rule rule, Index uniform_steps, const Task& task) {
     auto theta = initial_parameters(model, task.seed);
     return Step(std::move(model), std::move(theta), make_optimizer(task.settings), std::move(rule), uniform_steps);

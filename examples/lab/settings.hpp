@@ -53,6 +53,7 @@ struct Settings {
   ScheduleKind schedule = ScheduleKind::cosine;
   double momentum = 0.9;
   double weight_decay = 5e-4;
+  double clip = 0;  ///< bound on the gradient's length; 0: none
 
   double validation_rows = 0;
   double keep = 0.75;
@@ -202,6 +203,8 @@ void for_each_setting(S& s, Visitor&& visit) {
   visit(Option{"schedule", "NAME", "how it goes on"}, s.schedule, any());
   visit(Option{"momentum", "X", "its momentum"}, s.momentum, below_one());
   visit(Option{"weight-decay", "X", "its weight decay"}, s.weight_decay, not_negative());
+  visit(Option{"clip", "X", "longest gradient; a longer one is shortened to it; 0 for no bound"}, s.clip,
+        not_negative());
 
   visit.group("Selection without a weight net");
   visit(Option{"validation-rows", "F", "share of each training batch that is validation samples, for any method"},

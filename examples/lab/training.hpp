@@ -17,6 +17,7 @@
 #include "mts/data/weighted_sampler.hpp"
 #include "mts/features/training_dynamics.hpp"
 #include "mts/nn/classifier.hpp"
+#include "mts/optim/clip_gradient_norm.hpp"
 #include "mts/optim/sgd.hpp"
 #include "mts/selection/step_report.hpp"
 #include "mts/selection/uniform_step.hpp"
@@ -87,15 +88,18 @@ inline DenseParameters<float> initial_parameters(const nn::Classifier<float>& mo
 inline Schedule make_schedule(ScheduleKind kind, Index steps) {
   return kind == ScheduleKind::cosine ? cosine(steps) : Schedule{};
 }
-inline Sgd<DenseParameters<float>> make_optimizer(const Settings& settings) {
-  return Sgd<DenseParameters<float>>({.learning_rate = settings.learning_rate,
-                                      .momentum = settings.momentum,
-                                      .weight_decay = settings.weight_decay,
-                                      .schedule = make_schedule(settings.schedule, settings.steps)});
+/// The optimiser of all classifiers: SGD, its gradients bounded in length where the settings say so.
+using Inner = ClipGradientNorm<Sgd<DenseParameters<float>>, DenseParameters<float>>;
+inline Inner make_optimizer(const Settings& settings) {
+  Sgd<DenseParameters<float>> sgd({.learning_rate = settings.learning_rate,
+                                   .momentum = settings.momentum,
+                                   .weight_decay = settings.weight_decay,
+                                   .schedule = make_schedule(settings.schedule, settings.steps)});
+  return settings.clip > 0 ? Inner(std::move(sgd), settings.clip) : Inner(std::move(sgd));
 }
 
 /// Plain training of the task's classifier.
-using PlainStep = UniformStep<nn::Classifier<float>, Sgd<DenseParameters<float>>>;
+using PlainStep = UniformStep<nn::Classifier<float>, Inner>;
 /// \param seed  of the initial weights
 inline PlainStep make_plain_step(const Task& task, std::uint64_t seed) {
   auto model = make_classifier(task.settings, task.problem);

@@ -124,7 +124,7 @@ class WeightNetTraining final : public Training {
   }
 
  private:
-  using Step = MtsStep<Model, W, Features, Sgd<Parameters>, AdamW<Parameters>, A, ChosenAlignment>;
+  using Step = MtsStep<Model, W, Features, Inner, AdamW<Parameters>, A, ChosenAlignment>;
 
   /// How often the weight net moves in a run.
   static Index meta_steps(const Settings& s) {

@@ -79,6 +79,8 @@ TEST_CASE("Command line: every option arrives") {
                                  "0.5",
                                  "--weight-decay",
                                  "0",
+                                 "--clip",
+                                 "2.5",
                                  "--meta-lr",
                                  "1e-4",
                                  "--meta-weight-decay",
@@ -129,6 +131,7 @@ TEST_CASE("Command line: every option arrives") {
   CHECK(s.schedule == ScheduleKind::constant);
   CHECK(s.momentum == 0.5);
   CHECK(s.weight_decay == 0);
+  CHECK(s.clip == 2.5);
   CHECK(s.meta_learning_rate == 1e-4);
   CHECK(s.meta_weight_decay == 0.25);
   CHECK(s.validation_batch == 24);

@@ -57,6 +57,7 @@ TEST_CASE("Config: what settings_text writes, read_config reads: every option") 
   s.without = Part::ratio;
   s.proxy = Proxy::mlp;
   s.members = 5;
+  s.clip = 0.75;
   s.meta_learning_rate = 0;
   s.meta_weight_decay = 0.5;
   s.meta_schedule = ScheduleKind::cosine;

@@ -103,6 +103,7 @@ TEST_CASE("Methods: every option of the selection does something") {
       {"schedule", [](Settings& s) { s.schedule = ScheduleKind::constant; }},
       {"momentum", [](Settings& s) { s.momentum = 0.5; }},
       {"weight-decay", [](Settings& s) { s.weight_decay = 0.1; }},
+      {"clip", [](Settings& s) { s.clip = 0.1; }},
   };
   std::map<std::vector<float>, std::string> seen;
   seen[outcome("weight-net", short_settings()).theta] = "the defaults";
