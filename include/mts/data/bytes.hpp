@@ -21,8 +21,17 @@
 namespace mts::data {
 
 namespace detail {
+
 using mts::detail::text;
+
+/// At most `most` characters of a text that a file holds, in a form that a message can carry.
+inline std::string shown(std::string_view s, std::size_t most = 100) {
+  std::string out;
+  for (const char c : s.substr(0, most)) out += c >= ' ' && c <= '~' ? c : '?';
+  return s.size() > most ? out + "..." : out;
 }
+
+}  // namespace detail
 
 /// The largest file that the readers take, 2 GiB: a bound on what a wrong path can cost.
 inline constexpr std::uint64_t largest_file = std::uint64_t{1} << 31;
