@@ -6,14 +6,11 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <memory>
 #include <numeric>
 #include <vector>
 
 #include "data/support.hpp"
-#include "mts/data/weighted_sampler.hpp"
 #include "mts/nn/classifier.hpp"
-#include "support/allocations.hpp"
 
 using namespace mts::data;
 using mts::Index;
@@ -212,35 +209,6 @@ TEST_CASE("augmentation takes double too, and rows within wider rows") {
   CHECK(wide.col(2) == before.col(5));
   CHECK(wide.col(17) == before.col(14));
 }
-
-#if defined(MTS_COUNTS_ALLOCATIONS)
-TEST_CASE("augmentation allocates nothing once sizes repeat") {
-  const mts::ThreadLimit limit(1);
-  const ImageShape shape{32, 32, 3};
-  const Augmentation<float> a(shape, {.padding = 4, .flip = 0.5}, 5);
-  const auto ids = first_ids(70);
-  auto images = random_images(70, shape);
-  RowMatrix<float> out(70, shape.size());
-  const auto step = [&](std::uint64_t k) {
-    a.in_place(mts::rows_of(images), ids, k);
-    a.into(mts::rows_of(std::as_const(images)), ids, k, mts::rows_of(out));
-  };
-  step(0);
-  CHECK(mts_test::allocations_of([&] { step(1); }) == 0);
-  std::unique_ptr<int> proof;
-  CHECK(mts_test::allocations_of([&] { proof = std::make_unique<int>(1); }) == 1);  // that it does count
-}
-
-TEST_CASE("WeightedSampler allocates nothing once it has filled a batch, when an epoch begins neither") {
-  WeightedSampler sampler(mts::SampleVector::LinSpaced(50, 0, 3), {.batch = 20, .seed = 1});
-  std::vector<Index> ids;
-  sampler.next(ids);
-  CHECK(mts_test::allocations_of([&] {
-          for (int k = 0; k < 10; ++k) sampler.next(ids);
-        }) == 0);
-  CHECK(sampler.state().epoch == 4);
-}
-#endif
 
 TEST_CASE("augmentations that can't be, and images that don't fit, are refused in words") {
   const ImageShape shape{5, 4, 2};

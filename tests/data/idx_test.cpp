@@ -142,6 +142,11 @@ TEST_CASE("a forged header takes no memory: sizes are compared with the limit an
   CHECK_REFUSED(DataError, read_idx(folder / "a"), "expected 47040000 entries", "found 4");
   write_plainly(folder / "a", header(8, {10, 10}) + std::string(100, 'x'));
   CHECK_REFUSED(DataError, read_idx(folder / "a", 99), "at most 99");
+  // a side of 0 makes no entries; the strides would still overflow
+  write_plainly(folder / "a", header(8, {0, 0xffffffffu, 0xffffffffu, 0xffffffffu}));
+  CHECK_REFUSED(DataError, read_idx(folder / "a"), "at most", "0 x 4294967295 x");
+  write_plainly(folder / "a", header(8, {0xffffffffu, 0, 0xffffffffu, 0xffffffffu}));
+  CHECK_REFUSED(DataError, read_idx(folder / "a"), "at most", "4294967295");
   // 64 MiB of zeros in 64 KiB of gzip
   write_plainly(folder / "b.gz",
                 mts::data::detail::gzip(header(8, {1u << 26}) + std::string(std::size_t{1} << 26, '\0')));

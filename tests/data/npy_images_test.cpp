@@ -89,23 +89,23 @@ TEST_CASE("labels from .npy: integers of every type, N or N x 1") {
   CHECK(read_npy_labels(pair.labels) == std::vector<int>{4, 5});
 }
 
-TEST_CASE("labels from .npy that are none are refused with file, image, expected and found") {
+TEST_CASE("labels from .npy that are none are refused with file, row, expected and found") {
   const Pair pair;
   const auto refused = [&]<class T>(const std::vector<T>& values, const char* found) {
     write_npy(pair.labels, values);
-    CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "y.npy: the label of image 1", "0 to 2147483646", found);
+    CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "y.npy: row 1", "0 to 2147483646", found);
   };
   refused(std::vector<std::int8_t>{0, -1}, "found -1");
   refused(std::vector<std::int64_t>{0, std::int64_t{1} << 32}, "found 4294967296");
   refused(std::vector<std::uint64_t>{0, std::numeric_limits<std::uint64_t>::max()}, "found 18446744073709551615");
   refused(std::vector<std::int32_t>{0, 2147483647}, "found 2147483647");
   write_npy(pair.labels, std::vector<float>{0, 1});
-  CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "y.npy", "expected entries of type |u1 or |i1", "found <f4");
+  CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "y.npy: expected integers, found entries of type <f4");
   const std::size_t matrix[] = {1, 2};
   write_npy<std::int32_t>(pair.labels, std::vector<std::int32_t>{4, 5}, matrix);
-  CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "N or N x 1", "rank 2 with 2 entries");
+  CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "N or N x 1, found 1 x 2");
   write_npy<std::int32_t>(pair.labels, std::vector<std::int32_t>{4}, {});
-  CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "found rank 0");
+  CHECK_REFUSED(DataError, read_npy_labels(pair.labels), "found no sides");
 }
 
 TEST_CASE("a pair of .npy files that does not fit is refused with the file's name") {
@@ -132,7 +132,7 @@ TEST_CASE("a pair of .npy files that does not fit is refused with the file's nam
   std::string forged = good;
   forged.replace(forged.find("(2, 2, 3), }        "), 20, "(2, 9000000000, 3),}");
   mts_test::write_plainly(pair.images, forged);
-  CHECK_REFUSED(DataError, pair.read(ImageLayout::grey), "x.npy: expected at most", "announces more");
+  CHECK_REFUSED(DataError, pair.read(ImageLayout::grey), "x.npy: expected 54000000000 bytes", "found 12: truncated");
 }
 
 TEST_CASE("images from .npy with numbers or labels out of range are refused with file and image") {

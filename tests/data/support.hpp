@@ -37,6 +37,11 @@ inline std::string read_plainly(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+/// A file that NumPy wrote: see tests/data/numpy/make.py.
+inline std::filesystem::path numpy_file(std::string_view name) {
+  return std::filesystem::path(__FILE__).parent_path() / "numpy" / name;
+}
+
 /// What the exception of kind E that f throws says; "" if it throws none.
 template <class E, class F>
 std::string message_of(F&& f) {

@@ -45,11 +45,15 @@ T npy_entry(const char* at, bool big_endian) {
   }
 }
 
-/// A path, and the member that it names: "pool.npz:features" is member features of pool.npz.
-struct ArrayPlace {
-  std::filesystem::path path;
-  std::optional<std::string> member;
+}  // namespace detail
 
+/// Where an array is.
+struct ArrayPlace {
+  std::filesystem::path path;         ///< of a .npy or an .npz
+  std::optional<std::string> member;  ///< of an .npz; none: its only array
+
+  ArrayPlace(std::filesystem::path file, std::string name) : path(std::move(file)), member(std::move(name)) {}
+  /// "pool.npz:features" is member features of pool.npz; any other text is a path.
   explicit ArrayPlace(const std::filesystem::path& where) : path(where) {
     const std::string s = where.string();
     const std::size_t at = s.rfind(".npz:");
@@ -58,8 +62,6 @@ struct ArrayPlace {
     member = s.substr(at + 5);
   }
 };
-
-}  // namespace detail
 
 /// An array whose header has been read and compared with the length of the file. The first side counts rows: an array of shape
 /// N x a x b has N rows of a * b entries, in C order whatever the order of the file; a vector has rows of one entry, and an array
@@ -73,11 +75,13 @@ class ArrayFile {
   /// \param where  a .npy file; an .npz file, followed by ":NAME" unless it has a single array. What the file is, its first bytes
   ///               say, not its name
   /// \param limit  the most bytes that a compressed member may inflate to
-  /// \throws DataError that names the file, what was expected and what was found, if it is missing, truncated, followed by further bytes, or
-  ///         malformed, if its type is none of `NpyType`, if there is no such array in it, or a compressed one is damaged or larger
-  explicit ArrayFile(const std::filesystem::path& where, std::uint64_t limit = largest_file) : name_(where.string()) {
+  /// \throws DataError that names the file, what was expected and what was found, if it is missing, truncated, followed by further
+  ///         bytes, or malformed, if its type is none of `NpyType`, if there is no such array in it, or a compressed one is damaged
+  ///         or larger
+  explicit ArrayFile(const std::filesystem::path& where, std::uint64_t limit = largest_file)
+      : ArrayFile(ArrayPlace(where), limit) {}
+  explicit ArrayFile(const ArrayPlace& place, std::uint64_t limit = largest_file) : name_(place.path.string()) {
     using detail::text;
-    const detail::ArrayPlace place(where);
     MappedFile file(place.path, "an array (.npy or .npz)");
     const std::string_view bytes = file.bytes();
     if (bytes.starts_with("PK")) {
@@ -119,10 +123,12 @@ class ArrayFile {
 
   /// out <- rows [begin, begin + out.rows()), each number the nearest that an S can be; a bool becomes 0 or 1. One beyond the
   /// range of S becomes infinite.
-  /// \throws ShapeError if there are no such rows or `out` has other columns; DataError if the file has been shortened
+  /// \throws ValueError if there are no such rows; ShapeError if `out` has other columns; DataError if the file has been shortened
   template <std::floating_point S>
   void read_rows(Index begin, Rows<S> out) const {
-    check_size("ArrayFile::read_rows: " + name_, "columns", cols(), out.cols());
+    if (out.cols() != cols())
+      throw ShapeError(
+          detail::text("ArrayFile::read_rows: ", name_, ": columns: expected ", cols(), ", found ", out.cols()));
     for_each_entry(begin, begin + out.rows(), [&](Index i, Index c, auto x) { out(i - begin, c) = static_cast<S>(x); });
   }
   /// out <- rows [begin, end), resized.
@@ -173,7 +179,7 @@ class ArrayFile {
   static std::string_view array_name(std::string_view member) {
     return member.ends_with(".npy") ? member.substr(0, member.size() - 4) : member;
   }
-  static const ZipMember& find(const ZipArchive& archive, const detail::ArrayPlace& place) {
+  static const ZipMember& find(const ZipArchive& archive, const ArrayPlace& place) {
     const auto& members = archive.members();
     const ZipMember* only = nullptr;
     std::size_t arrays = 0;

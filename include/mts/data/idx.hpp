@@ -47,15 +47,16 @@ inline xt::xarray<std::uint8_t> read_idx(const std::filesystem::path& path, std:
 
   std::vector<std::size_t> shape(rank);
   std::string words;
-  std::uint64_t entries = 1;
+  std::uint64_t entries = 1, hidden = 1;  // the second without sides of 0, which hide what strides are made of
   for (std::size_t d = 0; d < rank; ++d) {
     const std::size_t at = 4 + 4 * d;
     shape[d] = byte(at) << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3);
     words += (d ? " x " : "") + std::to_string(shape[d]);
-    if (shape[d] != 0 && entries > limit / shape[d])
+    if (shape[d] != 0 && hidden > limit / shape[d])
       throw DataError(text(path.string(), ": expected an idx array of at most ", limit, " entries, found a header of ",
                            words, d + 1 < rank ? " x ..." : ""));
     entries *= shape[d];
+    hidden *= std::max<std::uint64_t>(shape[d], 1);
   }
   if (bytes.size() - header != entries)
     throw DataError(text(path.string(), ": expected ", entries, " entries after the header (", words, "), found ",

@@ -127,7 +127,7 @@ class NpyHeaderText {
                                     ": expected entries of float16, 32 or 64, bool or integers of 8 to 64 bits, found ",
                                     shown(found), why));
     };
-    if (next_is('[')) throw refusal(rest_, ": a structured type");
+    if (next_is('[')) throw refusal(rest_.substr(0, rest_.find(']') + 1), ": a structured type");
     const std::string_view s = quoted();
     const char order = s.empty() ? ' ' : s[0], letter = s.size() < 2 ? ' ' : s[1];
     if (letter == 'O') throw refusal(s, ": Python objects, which only Python can read");
@@ -214,6 +214,7 @@ inline NpyHeader read_npy_header(std::string_view beginning, const std::string& 
   return header;
 }
 
+/// \param size  of the file, in bytes: not less than the header that was read of it
 /// \throws DataError that names the file, if one of `size` bytes is not what its header announces: truncated, or with more after it
 inline void check_npy_length(const NpyHeader& header, std::size_t size, const std::string& name) {
   if (size == header.bytes()) return;

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "mts/data/arrays.hpp"
 #include "mts/data/image_set.hpp"
 #include "mts/data/npy.hpp"
 
@@ -64,27 +65,9 @@ ImageSet::Images images_of(const NpyArray<T>& array, ImageLayout layout) {
 }  // namespace detail
 
 /// Labels of integers, N or N x 1.
-/// \throws DataError as `read_npy_of`, for another shape, and if a label is negative or 2^31 - 1 and more
+/// \throws DataError as `read_integers`, and if a label is negative or 2^31 - 1 and more
 inline std::vector<int> read_npy_labels(const std::filesystem::path& path) {
-  using detail::text;
-  constexpr int largest = std::numeric_limits<int>::max() - 1;  // so that the number of classes is an int
-  const auto any = read_npy_of<std::uint8_t, std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint16_t,
-                               std::uint32_t, std::uint64_t>(path);
-  return std::visit(
-      [&](const auto& array) {
-        if (array.shape.size() != 1 && !(array.shape.size() == 2 && array.shape[1] == 1))
-          throw DataError(text(path.string(), ": expected labels of shape N or N x 1, found rank ", array.shape.size(),
-                               " with ", array.values.size(), " entries"));
-        std::vector<int> labels;
-        for (const auto x : array.values) {
-          if (std::cmp_less(x, 0) || std::cmp_greater(x, largest))
-            throw DataError(text(path.string(), ": the label of image ", labels.size(), ": expected 0 to ", largest,
-                                 ", found ", +x));
-          labels.push_back(static_cast<int>(x));
-        }
-        return labels;
-      },
-      any);
+  return read_integers(path, 0, std::numeric_limits<int>::max() - 1);  // so that the number of classes is an int
 }
 
 /// The images of one .npy file with the labels of another.

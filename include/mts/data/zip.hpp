@@ -58,12 +58,12 @@ class ZipArchive {
   /// What lies in the archive for a member: its contents, where it is stored.
   std::string_view stored(const ZipMember& member) const { return bytes_.substr(member.begin, member.stored); }
 
-  /// The first bytes of a member's contents, at most `most`; nothing is said of the rest.
+  /// The first bytes of a member's contents, at most `most` and no more than its size; nothing is said of the rest.
   /// \throws DataError if it can't be read: encrypted, of another method, or damaged before that
   std::string beginning(const ZipMember& member, std::size_t most) const {
     check_readable(member);
     if (!member.deflated()) return std::string(stored(member).substr(0, most));
-    return inflate(member, most).first;
+    return inflate(member, std::min<std::uint64_t>(most, member.size)).first;
   }
 
   /// The contents of a member. Memory grows with what is really there.
