@@ -70,8 +70,10 @@ function(mts_add_fuzz name)
 endfunction()
 
 mts_add_fuzz(idx)
-mts_add_fuzz(npy SEEDS data/numpy)
-mts_add_fuzz(npz SEEDS data/numpy)
+file(GLOB npy_files RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS data/numpy/*.npy)
+file(GLOB npz_files RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS data/numpy/*.npz)
+mts_add_fuzz(npy SEEDS ${npy_files})
+mts_add_fuzz(npz SEEDS ${npz_files})
 if(TARGET mts_lab)
   mts_add_fuzz(config FILES ${PROJECT_SOURCE_DIR}/examples/lab/config.cpp ${PROJECT_SOURCE_DIR}/examples/lab/settings.cpp
                LIBRARIES fmt::fmt nlohmann_json::nlohmann_json)

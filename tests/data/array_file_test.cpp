@@ -71,7 +71,9 @@ TEST_CASE("arrays of every type are read as NumPy wrote them: byte order, order 
     const auto check = [&]<class T>(std::type_identity<T>, std::string type) {
       for (const char* form : {"", "_fortran", "_big", "_big_fortran"}) {
         if (sizeof(T) == 1 && std::string_view(form).starts_with("_big")) continue;
-        CAPTURE(archive, type, form);
+        CAPTURE(archive);
+        CAPTURE(type);
+        CAPTURE(form);
         const ArrayFile file(numpy_file(archive + std::string(":") + type + form));
         CHECK(file.type().name().substr(1) == type);
         CHECK(file.type().big_endian == std::string_view(form).starts_with("_big"));

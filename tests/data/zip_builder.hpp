@@ -53,7 +53,7 @@ inline ZipEntry zip_entry(std::string name, std::string_view contents, bool defl
 struct ZipEnd {
   bool zip64 = false;
   std::int64_t begin = 0, size = 0, count = 0;  // added to what is so
-  std::string comment;
+  std::string comment = {};
 };
 
 inline std::string zip_of(const std::vector<ZipEntry>& entries, const ZipEnd& end = {}) {
