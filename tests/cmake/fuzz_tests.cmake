@@ -75,6 +75,8 @@ file(GLOB npz_files RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS data/
 mts_add_fuzz(npy SEEDS ${npy_files})
 mts_add_fuzz(npz SEEDS ${npz_files})
 if(TARGET mts_lab)
+  find_package(fmt REQUIRED)
+  find_package(nlohmann_json REQUIRED)
   mts_add_fuzz(config FILES ${PROJECT_SOURCE_DIR}/examples/lab/config.cpp ${PROJECT_SOURCE_DIR}/examples/lab/settings.cpp
                LIBRARIES fmt::fmt nlohmann_json::nlohmann_json)
   target_compile_definitions(fuzz_config PRIVATE MTS_VERSION="${PROJECT_VERSION}")

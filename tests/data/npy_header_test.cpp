@@ -62,6 +62,7 @@ TEST_CASE("the types of .npy entries are those that visit_npy_type names") {
   }
   CHECK(read(header(of("'<i1'", "(1,)"))).type.name() == "|i1");
   CHECK(read(header(of("'>u1'", "(1,)"))).type.name() == "|u1");
+  CHECK(!read(header(of("'>u1'", "(1,)"))).type.big_endian);
 }
 
 TEST_CASE("types that are no numbers, or numbers of another size, are refused by what they are") {

@@ -177,6 +177,12 @@ TEST_CASE("a zip end record that lies is refused") {
   std::string elsewhere = zip_of(entries, {.zip64 = true});
   elsewhere[elsewhere.size() - 22 - 20 + 15] = '\x7f';
   refused(elsewhere, "expected a zip64 end record at byte 9151");
+  // a record like it that lies behind the locator, in the comment
+  const std::size_t record = zip_of(entries, {.zip64 = true}).find("PK\6\6");
+  const std::string true_record = zip_of(entries, {.zip64 = true}).substr(record, 56);
+  std::string behind = zip_of(entries, {.zip64 = true, .comment = true_record});
+  behind.replace(record + 56 + 8, 8, number(behind.size() - 56, 8));
+  refused(behind, "expected a zip64 end record at byte");
   std::string disk = zip_of(entries);
   disk[disk.size() - 22 + 4] = 1;
   refused(disk, "found a part of one");
