@@ -19,14 +19,15 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$" AND NOT CMAKE_CROSSCOMPILIN
 endif()
 set(MTS_ARCH "${mts_arch_default}" CACHE STRING "-march for our own programs; empty for the compiler's default")
 
-add_library(mts_own_flags INTERFACE)
-target_compile_options(mts_own_flags INTERFACE
+set(mts_warnings
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wdouble-promotion -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 takes `"literal" + std::string` for overlapping memory, and the copy of a list into a new vector for one into
   # no memory, depending on what it inlined.
-  target_compile_options(mts_own_flags INTERFACE -Wno-restrict -Wno-stringop-overflow)
+  list(APPEND mts_warnings -Wno-restrict -Wno-stringop-overflow)
 endif()
+add_library(mts_own_flags INTERFACE)
+target_compile_options(mts_own_flags INTERFACE ${mts_warnings})
 if(MTS_ARCH)
   target_compile_options(mts_own_flags INTERFACE -march=${MTS_ARCH})
 endif()

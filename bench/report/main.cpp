@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
     const Results results(folder);
     const auto promises = ratios(results);
     const std::string text = machine_lines(results) + kernel_table(results) + step_table(results) +
-                             peer_table(results) + compile_table(results) + ratio_table(promises);
+                             peer_table(results) + adapter_table(results) + compile_table(results) +
+                             ratio_table(promises);
     nlohmann::ordered_json all;
     all["machine"] = results.machine;
     for (const auto& r : promises) {

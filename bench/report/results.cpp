@@ -40,7 +40,7 @@ std::string processor() {
 
 Results::Results(const std::filesystem::path& folder) {
   machine["processor"] = processor();
-  for (const char* program : {"kernels", "step", "eigen_step", "peer_tuned", "peer_untuned"})
+  for (const char* program : {"kernels", "step", "eigen_step", "peer_tuned", "peer_untuned", "adapters"})
     read_program(folder / (std::string(program) + ".json"), program);
   machine["compiler"] = MTS_BENCH_COMPILER;
   machine["architecture"] = MTS_BENCH_ARCH;

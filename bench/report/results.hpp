@@ -17,8 +17,8 @@ using Counters = std::map<std::string, double>;
 /// COUNTER".
 class Results {
  public:
-  /// Reads what is there of kernels.json, step.json, eigen_step.json, peer_tuned.json, peer_untuned.json, memory.json
-  /// and compile_times.json. \throws std::runtime_error for a file that cannot be read or tells of an error
+  /// Reads what is there of kernels.json, step.json, eigen_step.json, peer_tuned.json, peer_untuned.json, adapters.json,
+  /// memory.json and compile_times.json. \throws std::runtime_error for a file that cannot be read or tells of an error
   explicit Results(const std::filesystem::path& folder);
 
   std::optional<double> value(const std::string& program, const std::string& benchmark,

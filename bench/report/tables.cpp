@@ -130,6 +130,23 @@ std::string peer_table(const Results& r) {
       rows);
 }
 
+std::string adapter_table(const Results& r) {
+  std::vector<Row> rows{
+      {"one thread, medians", "plain, ms", "MTS, ms", "MTS / plain", "plain / built in", "MTS / built in", "agree to"}};
+  for (const auto& name : r.names("adapters", "adapters/")) {
+    const auto& c = r.counters("adapters", name);
+    const std::string end = "_overhead";
+    for (const auto& [key, overhead] : c) {
+      if (!key.ends_with(end)) continue;
+      const auto model = key.substr(0, key.size() - end.size());
+      rows.push_back({model, shown(c, model + "_plain_ms", "{:.1f}"), shown(c, model + "_mts_ms", "{:.1f}"),
+                      fmt::format("{:.2f}", overhead), shown(c, model + "_plain_to_built_in", "{:.2f}"),
+                      shown(c, model + "_mts_to_built_in", "{:.2f}"), shown(c, model + "_error", "{:.1e}")});
+    }
+  }
+  return table("The same MLP brought in each way, N = 1024, by turns in one process", rows);
+}
+
 std::string compile_table(const Results& r) {
   if (r.compile_times.empty()) return {};
   std::vector<Row> rows{{"compile time, CPU seconds at -O2", "s"}};

@@ -11,6 +11,7 @@
 #include "lab/config.hpp"
 #include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
+#include "mts/version.hpp"
 
 namespace mts::lab {
 

@@ -13,6 +13,7 @@
 #include <xtensor/xtensor_config.hpp>
 
 #include "mts/data/pool.hpp"
+#include "mts/version.hpp"
 
 namespace mts::lab {
 

@@ -11,6 +11,7 @@
 #include "lab/statistics.hpp"
 #include "mts/data/atomic_file.hpp"
 #include "mts/selection/step_report.hpp"
+#include "mts/version.hpp"
 
 namespace mts::lab {
 

