@@ -158,6 +158,13 @@ TEST_CASE("Manual: what a block lacks in its file is noticed, indentation apart"
   CHECK(not_in(file, block({"int x = 1;", "int y = 3;"})) == "int y = 3;");
 }
 
+TEST_CASE("Manual: code in an indented block is told from a formula") {
+  for (const char* line : {"f(x);", "f(x);  // why", "if (x) {", "#include <x>", "./run demo", "  import numpy"})
+    CHECK(looks_like_code(line));
+  for (const char* line : {"p_i = c_i w_i/S,   S = sum_j c_j w_j", "core  <-  kernels", "h = W (a - abar);   u = W X"})
+    CHECK(!looks_like_code(line));
+}
+
 TEST_CASE("Manual: every block of C++ or Python stands in a file that is compiled, or run, by a test") {
   for (const auto& page : pages())
     for (const auto& block : page.blocks) {
