@@ -67,6 +67,25 @@ RowMatrix<float> augmented(const Augmentation<float>& a, const RowMatrix<float>&
 // Whether a count of n draws of probability p is within 5 standard deviations.
 bool plausible(double count, double n, double p) { return std::abs(count - n * p) <= 5 * std::sqrt(n * p * (1 - p)); }
 
+TEST_CASE("a batch of a pool is augmented as docs/benchmarks.md shows it") {
+  namespace data = mts::data;
+  data::Pool pool;
+  pool.inputs = random_images(20, {32, 32, 3});
+  pool.labels.assign(20, 0);
+  pool.groups.assign(20, 0);
+  const auto ids = first_ids(8);
+  const std::uint64_t seed = 4, step = 11;
+  mts::nn::ClassificationBatch<float> batch;
+  mts::Samples samples;
+
+  data::Augmentation<float> augment({32, 32, 3}, {.padding = 4, .with = data::Padding::reflect, .flip = 0.5}, seed);
+  data::gather(pool, ids, batch, samples);
+  augment.in_place(batch, ids, step);
+
+  CHECK(batch.inputs != pool.inputs.topRows(8));
+  CHECK(batch.inputs == expected(augment, pool.inputs.topRows(8), ids, step));
+}
+
 }  // namespace
 
 TEST_CASE("augmentation is the formula of its docstring, for every padding, window and shape") {

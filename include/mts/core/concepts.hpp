@@ -28,15 +28,16 @@ namespace mts {
 // ---------------------------------------------------------------------------------------------- parameter vectors
 
 /// ParameterVector: a vector of P numbers that is only ever handled whole.
-///  PV1  movable.
-///  PV2  `x.clone()` -> P: a deep copy. Changing the clone must not change the original (a wrapper of shared handles,
-///       like torch tensors, must copy what they point to).
-///  PV3  `x.zeros_like()` -> P: zeros of the same shape and place.
-///  PV4  `x.copy_into(y)`: y <- x.
-///  PV5  `x.dot(y)` -> double: <x, y>, the same bits at every call.
-///  PV6  `x.axpy(a, y)`: x <- x + a y;  `x.scale(a)`: x <- a x.
-///  PV7  `x.size()` -> Index: P.
-///  Const calls are thread-safe.
+/// - PV1  movable.
+/// - PV2  `x.clone()` -> P: a deep copy. Changing the clone must not change the original (a wrapper of shared handles,
+///   like torch tensors, must copy what they point to).
+/// - PV3  `x.zeros_like()` -> P: zeros of the same shape and place.
+/// - PV4  `x.copy_into(y)`: y <- x.
+/// - PV5  `x.dot(y)` -> double: <x, y>, the same bits at every call.
+/// - PV6  `x.axpy(a, y)`: x <- x + a y;  `x.scale(a)`: x <- a x.
+/// - PV7  `x.size()` -> Index: P.
+///
+/// Const calls are thread-safe.
 template <class P>
 concept ParameterVector = std::movable<P> && requires(P& x, const P& c, double a) {
   { c.clone() } -> std::same_as<P>;
@@ -58,9 +59,9 @@ struct AnyElementwise {
 }  // namespace detail
 
 /// ElementwiseParameterVector: one whose entries an optimiser may visit (AdamW does).
-///  EP1  a ParameterVector with `P::Scalar`.
-///  EP2  `x.segments()` -> span of Segment: names, lengths and which of them decay.
-///  EP3  `x.transform(make, y...)`: op = make(segment), then op(x_k, y_k...) at every entry of the segment.
+/// - EP1  a ParameterVector with `P::Scalar`.
+/// - EP2  `x.segments()` -> span of Segment: names, lengths and which of them decay.
+/// - EP3  `x.transform(make, y...)`: op = make(segment), then op(x_k, y_k...) at every entry of the segment.
 template <class P>
 concept ElementwiseParameterVector = ParameterVector<P> && requires(P& x, P& y, const P& c) {
   typename P::Scalar;
@@ -69,7 +70,7 @@ concept ElementwiseParameterVector = ParameterVector<P> && requires(P& x, P& y, 
 };
 
 /// SparseParameterVector: one of which chosen entries can be visited (a tabular weight net's step does).
-///  SP1  an ElementwiseParameterVector with `x.transform_at(entries, make, y...)`.
+/// - SP1  an ElementwiseParameterVector with `x.transform_at(entries, make, y...)`.
 template <class P>
 concept SparseParameterVector =
     ElementwiseParameterVector<P> && requires(P& x, P& y, const P& c, std::span<const Index> entries) {
@@ -77,7 +78,7 @@ concept SparseParameterVector =
     };
 
 /// SerializableParameterVector: one that can be written and read back, bit for bit (checkpoints).
-///  SR1  a ParameterVector with `x.save(ostream)` and `x.load(istream)`; load refuses what does not fit.
+/// - SR1  a ParameterVector with `x.save(ostream)` and `x.load(istream)`; load refuses what does not fit.
 template <class P>
 concept SerializableParameterVector =
     ParameterVector<P> && requires(P& x, const P& c, std::istream& i, std::ostream& o) {
@@ -88,14 +89,14 @@ concept SerializableParameterVector =
 // -------------------------------------------------------------------------------------- values and linearisations
 
 /// Forward: the values of a map at a point.
-///  F1  `f.value()` -> const SampleVector&: N numbers, valid while f lives and its batch is unchanged.
+/// - F1  `f.value()` -> const SampleVector&: N numbers, valid while f lives and its batch is unchanged.
 template <class F>
 concept Forward = std::movable<F> && requires(const F& f) {
   { f.value() } -> std::convertible_to<const SampleVector&>;
 };
 
 /// ClassifierForward: one that also shows what features are made of, in the model's memory.
-///  CF1  `f.logits()`: N x C, `f.embeddings()`: N x E (the penultimate activations), as Eigen expressions.
+/// - CF1  `f.logits()`: N x C, `f.embeddings()`: N x E (the penultimate activations), as Eigen expressions.
 template <class F>
 concept ClassifierForward = Forward<F> && requires(const F& f) {
   { f.logits().rows() } -> std::convertible_to<Index>;
@@ -105,27 +106,27 @@ concept ClassifierForward = Forward<F> && requires(const F& f) {
 };
 
 /// Linearization: a map near a point, J its N x P Jacobian there.
-///  L1  a Forward.
-///  L2  `lin.pullback(u, out)`: out <- J^T u. Any number of times, with any u of length N.
+/// - L1  a Forward.
+/// - L2  `lin.pullback(u, out)`: out <- J^T u. Any number of times, with any u of length N.
 template <class L, class P>
 concept Linearization = Forward<L> && requires(const L& lin, const SampleVector& u, P& out) { lin.pullback(u, out); };
 
 /// PushforwardLinearization: one with forward mode.
-///  PL1  a Linearization with `lin.pushforward(v, out)`: out <- J v.
+/// - PL1  a Linearization with `lin.pushforward(v, out)`: out <- J v.
 template <class L, class P>
 concept PushforwardLinearization =
     Linearization<L, P> && requires(const L& lin, const P& v, SampleVector& out) { lin.pushforward(v, out); };
 
 /// PerSampleDotLinearization: one whose samples do not mix, so that row i of J is the gradient of sample i alone.
-///  PD1  a Linearization with `lin.per_sample_dot(v, out)`: out_i <- <grad l_i, v>, from the kept deltas.
+/// - PD1  a Linearization with `lin.per_sample_dot(v, out)`: out_i <- <grad l_i, v>, from the kept deltas.
 template <class L, class P>
 concept PerSampleDotLinearization =
     Linearization<L, P> && requires(const L& lin, const P& v, SampleVector& out) { lin.per_sample_dot(v, out); };
 
 /// ObservableModel: a Model that shows its samples while it evaluates them, so that it need not keep what it shows.
-///  OM1  `M::Rows`, a ClassifierForward of a range of samples: `begin()`, `samples()`, and of how many, `batch_samples()` (N).
-///  OM2  `m.linearize(theta, batch, observer)`: calls observer(rows) for ranges that cover the batch, in order, from the calling
-///       thread; rows are valid in that call only.
+/// - OM1  `M::Rows`, a ClassifierForward of a range of samples: `begin()`, `samples()`, and of how many, `batch_samples()` (N).
+/// - OM2  `m.linearize(theta, batch, observer)`: calls observer(rows) for ranges that cover the batch, in order, from the calling
+///   thread; rows are valid in that call only.
 template <class M>
 concept ObservableModel = requires { typename M::Rows; } && ClassifierForward<typename M::Rows> &&
                           requires(const M& m, const typename M::Parameters& theta, const typename M::Batch& batch,
@@ -137,7 +138,7 @@ concept ObservableModel = requires { typename M::Rows; } && ClassifierForward<ty
                           };
 
 /// PerSampleNormLinearization: one that knows the length of each sample's gradient.
-///  PN1  a Linearization with `lin.per_sample_squared_norm(out)`: out_i <- |grad l_i|^2.
+/// - PN1  a Linearization with `lin.per_sample_squared_norm(out)`: out_i <- |grad l_i|^2.
 template <class L, class P>
 concept PerSampleNormLinearization =
     Linearization<L, P> && requires(const L& lin, SampleVector& out) { lin.per_sample_squared_norm(out); };
@@ -145,11 +146,12 @@ concept PerSampleNormLinearization =
 // ------------------------------------------------------------------------------------------------------------ maps
 
 /// DifferentiableMap: parameters -> one number per sample of an input.
-///  DM1  `M::Scalar`, and `M::Parameters` a ParameterVector.
-///  DM2  `m.initialize(stream)` -> Parameters, a function of the stream alone.
-///  DM3  `m.forward(theta, input)` -> a Forward. theta and input must outlive it, unchanged.
-///  DM4  `m.linearize(theta, input)` -> a Linearization. theta and input must outlive it, unchanged.
-///  Const calls are thread-safe.
+/// - DM1  `M::Scalar`, and `M::Parameters` a ParameterVector.
+/// - DM2  `m.initialize(stream)` -> Parameters, a function of the stream alone.
+/// - DM3  `m.forward(theta, input)` -> a Forward. theta and input must outlive it, unchanged.
+/// - DM4  `m.linearize(theta, input)` -> a Linearization. theta and input must outlive it, unchanged.
+///
+/// Const calls are thread-safe.
 template <class M, class Input>
 concept DifferentiableMap =
     requires {
@@ -163,15 +165,16 @@ concept DifferentiableMap =
     };
 
 /// Model: a DifferentiableMap from parameters to per-sample losses over batches of its own kind.
-///  M1  `M::Batch`; N is the length of the value.
-///  M2  a DifferentiableMap over it.
+/// - M1  `M::Batch`; N is the length of the value.
+/// - M2  a DifferentiableMap over it.
 template <class M>
 concept Model = requires { typename M::Batch; } && DifferentiableMap<M, typename M::Batch>;
 
 /// WeightNet: a DifferentiableMap from parameters to per-sample logits z over feature batches.
-///  W1  `W::Features` (the FeatureBatch it takes).
-///  W2  a DifferentiableMap over it.
-///  A weight net of whose parameters a batch moves only a few may add `active(features)` -> span of Index.
+/// - W1  `W::Features` (the FeatureBatch it takes).
+/// - W2  a DifferentiableMap over it.
+///
+/// A weight net of whose parameters a batch moves only a few may add `active(features)` -> span of Index.
 template <class W>
 concept WeightNet = requires { typename W::Features; } && DifferentiableMap<W, typename W::Features>;
 
@@ -185,15 +188,15 @@ using ForwardOf = decltype(std::declval<const M&>().forward(std::declval<const t
 // ------------------------------------------------------------------------------------------------------ optimisers
 
 /// Optimizer: moves parameters along a gradient.
-///  O1  `o.step(theta, gradient)`: theta <- theta - step_of(gradient); advances the optimiser's state.
+/// - O1  `o.step(theta, gradient)`: theta <- theta - step_of(gradient); advances the optimiser's state.
 template <class O, class P>
 concept Optimizer = requires(O& o, P& theta, const P& gradient) { o.step(theta, gradient); };
 
 /// InnerOptimizer: one that a hypergradient can pass through.
-///  IO1  an Optimizer.
-///  IO2  `o.virtual_step(theta, gradient, out)` const: out <- theta - step_of(gradient); the state stays.
-///  IO3  `o.pull(direction, theta, gradient, out)` const: out <- (d step_of(gradient) / d gradient)^T direction, at the
-///       state before the step.
+/// - IO1  an Optimizer.
+/// - IO2  `o.virtual_step(theta, gradient, out)` const: out <- theta - step_of(gradient); the state stays.
+/// - IO3  `o.pull(direction, theta, gradient, out)` const: out <- (d step_of(gradient) / d gradient)^T direction, at the
+///   state before the step.
 template <class O, class P>
 concept InnerOptimizer = Optimizer<O, P> && requires(const O& o, const P& theta, const P& gradient, P& out) {
   o.virtual_step(theta, gradient, out);
@@ -203,15 +206,15 @@ concept InnerOptimizer = Optimizer<O, P> && requires(const O& o, const P& theta,
 // -------------------------------------------------------------------------------------------------------- features
 
 /// FeatureExtractor: turns what is known of a batch into columns.
-///  FE1  `e.layout()` -> FeatureLayout: its continuous and categorical columns, by name.
-///  FE2  `e.extract(context, rows, columns)`: fills rows (N x its continuous columns, an Eigen view) and columns (a span of
-///       one vector of N ints for each of its categorical columns). The context has `train`, `validation` (what the
-///       model's linearisation and forward show), `samples` and `validation_samples`.
-///  FE3  `E::reads_validation()` -> bool, static constexpr: whether it looks at `context.validation`; where nothing does, the
-///       training step spares the forward and `context.validation` is a `NoValidation`.
-///  FE4  `E::by_rows()` -> bool, static constexpr, optional: that row i depends on sample i (and the validation batch) alone, so that
-///       the context may be one of a range of the batch. So large batches need not keep their activations. What then remains
-///       to do with all rows of the batch: `e.extract_rows(context, rows, columns)` for a range, `e.finish(rows, samples)` once.
+/// - FE1  `e.layout()` -> FeatureLayout: its continuous and categorical columns, by name.
+/// - FE2  `e.extract(context, rows, columns)`: fills rows (N x its continuous columns, an Eigen view) and columns (a span of
+///   one vector of N ints for each of its categorical columns). The context has `train`, `validation` (what the
+///   model's linearisation and forward show), `samples` and `validation_samples`.
+/// - FE3  `E::reads_validation()` -> bool, static constexpr: whether it looks at `context.validation`; where nothing does, the
+///   training step spares the forward and `context.validation` is a `NoValidation`.
+/// - FE4  `E::by_rows()` -> bool, static constexpr, optional: that row i depends on sample i (and the validation batch) alone, so that
+///   the context may be one of a range of the batch. So large batches need not keep their activations. What then remains
+///   to do with all rows of the batch: `e.extract_rows(context, rows, columns)` for a range, `e.finish(rows, samples)` once.
 template <class E, class Context>
 concept FeatureExtractor =
     requires(const E& e, const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) {
