@@ -19,7 +19,7 @@ function anchor_of(title,   anchor, before) {
   return anchor (before ? "-" before : "")
 }
 
-# Where a link of the page leads in the site.
+# Where a link of the page leads in the site; "" if that shows nothing of the kind.
 function target(link,   parts, file) {
   if (link ~ /^[a-z]+:/) return link
   split(link, parts, "#")
@@ -35,17 +35,26 @@ function target(link,   parts, file) {
     gsub(/\./, "_8", file)
     return file "-example.html"
   }
-  sub(/.*\//, "", file)
-  return file
+  if (file ~ /^(docs\/)?[^\/]*\.(csv|json)$/) {
+    sub(/.*\//, "", file)
+    return file
+  }
+  return ""
 }
 
-# Text with its links rewritten; pictures are found by their names.
-function relinked(text,   done, before, link) {
-  while (match(text, /\]\([^) ]+\)/)) {
-    before = substr(text, 1, RSTART - 1)
-    link = substr(text, RSTART + 2, RLENGTH - 3)
-    done = done before "](" (before ~ /!\[[^]]*$/ ? link : target(link)) ")"
+# Text with its links rewritten; pictures are found by their names. What leads nowhere in the site is left as words.
+function relinked(text,   done, words, to) {
+  while (match(text, /!?\[[^]]*\]\([^) ]+\)/)) {
+    done = done substr(text, 1, RSTART - 1)
+    words = substr(text, RSTART, RLENGTH)
     text = substr(text, RSTART + RLENGTH)
+    to = words
+    sub(/.*\]\(/, "", to)
+    sub(/\)$/, "", to)
+    sub(/\]\([^) ]+\)$/, "", words)
+    if (words ~ /^!/) done = done words "](" to ")"
+    else if ((to = target(to)) != "") done = done words "](" to ")"
+    else done = done substr(words, 2)
   }
   return done text
 }

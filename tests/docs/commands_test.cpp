@@ -164,15 +164,6 @@ TEST_CASE("Manual: every command is one that there is, with options that there a
 }
 
 TEST_CASE("Manual: commands within a line name jobs and options that there are") {
-  using mts::lab::Job;
-  const std::map<std::string, std::string> help = {{"run", mts::lab::help_of(Job::run)},
-                                                   {"tune", mts::lab::help_of(Job::tune)},
-                                                   {"study", mts::lab::help_of(Job::study)},
-                                                   {"verify", mts::lab::help_of(Job::verify)},
-                                                   {"gsnr", mts::lab::help_of(Job::gsnr)},
-                                                   {"list", "--help"},
-                                                   {"--help", ""},
-                                                   {"--version", ""}};
   for (const auto& page : pages())
     for (const auto& code : page.code) {
       if (!code.text.starts_with("./run ") && !code.text.starts_with("mts-lab ")) continue;
@@ -181,11 +172,12 @@ TEST_CASE("Manual: commands within a line name jobs and options that there are")
       const auto words = words_of(code.text);
       if (const auto arguments = lab_arguments(words)) {
         if (arguments->empty()) continue;
-        const auto job = help.find(arguments->front());
-        REQUIRE(job != help.end());
+        const auto& job = arguments->front();
+        std::string help;
+        if (!job.starts_with("-")) CHECK_NOTHROW(help = mts::lab::parse(std::vector<std::string>{job, "--help"}).help);
         for (const auto& word : *arguments)
-          if (word.starts_with("--") && word != "--help" && word != arguments->front())
-            CHECK(job->second.find(word.substr(0, word.find('=')) + " ") != std::string::npos);
+          if (word.starts_with("--") && word != job && word != "--help")
+            CHECK(help.find(word.substr(0, word.find('=')) + " ") != std::string::npos);
       } else {
         CHECK(unknown_to_run(words) == "");
       }
@@ -205,8 +197,15 @@ class Sandbox {
     for (const auto& command : demo) run(command);
   }
 
-  /// Runs a command of the lab, shortened, unless it was run already.
+  /// Runs a command of the lab, shortened, or a script, unless it was run already.
   void run(const CommandLine& command) {
+    if (command.words[0] == "python3" && has_numpy && done_.insert(command.words).second) {
+      CAPTURE(in_words(command.place));
+      REQUIRE(command.words.size() == 2);
+      const auto [status, said] = python(command.words[1]);
+      CAPTURE(said);
+      CHECK(status == 0);
+    }
     const auto arguments = lab_arguments(command.words);
     if (!arguments || arguments->empty() || !done_.insert(*arguments).second) return;
     CAPTURE(in_words(command.place));
@@ -220,6 +219,10 @@ class Sandbox {
     Child child({"/bin/sh", "-c", "cd '" + folder_.path.string() + "' && " + line}, folder_);
     const int status = child.wait();
     return {status, child.out() + child.err()};
+  }
+  /// Runs a script of the repository there.
+  std::pair<int, std::string> python(const std::string& script) {
+    return shell("exec /usr/bin/python3 '" + (root() / script).string() + "'");
   }
 
  private:
@@ -289,8 +292,7 @@ TEST_CASE("Manual: the lab's commands run" * doctest::skip(!has_gnuplot)) {
 
 TEST_CASE("Manual: NumPy reads what ./run demo leaves, as docs/lab.md shows" *
           doctest::skip(!has_gnuplot || !has_numpy)) {
-  const auto script = root() / "examples/weights_by_kind.py";
-  const auto [status, said] = sandbox().shell("exec /usr/bin/python3 '" + script.string() + "'");
+  const auto [status, said] = sandbox().python("examples/weights_by_kind.py");
   CAPTURE(said);
   CHECK(status == 0);
   for (const char* kind : {"real 0.", "good 0.", "unchanged 0.", "content 0.", "destroyed 0."}) {

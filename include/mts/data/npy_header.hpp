@@ -2,7 +2,7 @@
 /// \file
 /// The header of a .npy file, format versions 1.0, 2.0 and 3.0: what type, order and shape the entries have that follow it.
 ///
-/// Layout: the magic number \x93NUMPY, two bytes of version, the length of the text that follows (2 bytes in version 1.0, 4 in the
+/// Layout: the magic number, byte 0x93 and NUMPY, two bytes of version, the length of the text that follows (2 bytes in version 1.0, 4 in the
 /// others, little-endian), and that text, a Python literal such as {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
 
 #include <algorithm>
