@@ -259,7 +259,9 @@ class Checkpoint {
   Resumed load(T&... states) {
     return read([&](const CheckpointContents& contents) {
       const auto found = contents.sections().size();
-      if (found != sizeof...(T)) throw DataError(detail::text("expected ", sizeof...(T), " states, found ", found));
+      if (found != sizeof...(T))
+        throw DataError(
+            detail::text("expected ", sizeof...(T), sizeof...(T) == 1 ? " state" : " states", ", found ", found));
       all_or_none(
           [&] {
             std::size_t k = 0;
