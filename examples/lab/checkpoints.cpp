@@ -55,6 +55,7 @@ RunFolder::RunFolder(const Settings& settings, const Session& session)
     : folder_(session.out),
       checkpoints_(session.out / "checkpoints"),
       every_(session.checkpoint_every),
+      existed_(std::filesystem::exists(session.out)),
       lock_(folder_) {
   for (const auto& name : names_of_results()) data::remove_parts(folder_ / name);
   if (session.fresh) remove();
@@ -78,8 +79,9 @@ RunFolder::RunFolder(const Settings& settings, const Session& session)
 
 RunFolder::~RunFolder() {
   std::error_code error;
-  std::filesystem::remove(checkpoints_, error);  // these remove empty folders only
-  std::filesystem::remove(folder_, error);
+  if (std::filesystem::is_directory(checkpoints_, error))
+    std::filesystem::remove(checkpoints_, error);  // if it is empty
+  if (!existed_) std::filesystem::remove(folder_, error);
 }
 
 Keeping RunFolder::keeping() const {

@@ -31,7 +31,7 @@ class RunFolder {
   /// \throws UsageError if an unfinished run had other options, or another version made it: what differs, and what to do;
   ///         DataError if another program is at work in the folder, or it can't be used
   RunFolder(const Settings& settings, const Session& session);
-  /// Removes the folder if nothing is in it.
+  /// Removes the folder if it was made here and nothing is in it.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -47,6 +47,7 @@ class RunFolder {
  private:
   std::filesystem::path folder_, checkpoints_;
   double every_;
+  bool existed_;  // before us
   FolderLock lock_;
 };
 

@@ -191,21 +191,32 @@ TEST_CASE("Resume: a run that is killed at 20 random moments ends with the same 
   REQUIRE(alone().size() == 5);  // results, dynamics, weights, truth, settings
   const TemporaryFolder folder;
   const auto out = folder / "out";
-  mts::RandomStream moment(20261128, "moments");
-  int killed = 0, rounds = 0, resumed = 0, finished = 0;
+  int killed = 0, resumed = 0;
   const auto check_finished = [&](Child& child, int status) {
     const std::string said = child.err();
     CAPTURE(said);
     REQUIRE(status == 0);
     CHECK(contents_of(out) == alone());
     std::filesystem::remove_all(out);
-    ++finished;
   };
-  while (killed < 20) {
-    REQUIRE(++rounds < 200);
+  const auto has_begun = [](const Child& child) { return contains(child.err(), "6 runs"); };
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+
+  // How long a run takes once it has begun: the moments are drawn from that time, early ones more often, so that one run is killed
+  // often; every fourth from before.
+  Child whole(a_run(out), folder);
+  REQUIRE(within_a_minute([&] { return has_begun(whole); }));
+  const auto begun = now();
+  check_finished(whole, whole.wait());
+  const std::chrono::duration<double> length = now() - begun;
+  mts::RandomStream moment(20261128, "moments");
+  for (int round = 0; killed < 20; ++round) {
+    REQUIRE(round < 200);
     resumed += std::filesystem::exists(out / "checkpoints");
     Child child(a_run(out), folder);
-    std::this_thread::sleep_for(std::chrono::microseconds(moment.below(1200000)));
+    if (round % 4 != 0) REQUIRE(within_a_minute([&] { return has_begun(child); }));
+    const double u = moment.uniform();
+    std::this_thread::sleep_for(1.1 * u * u * length);
     child.kill();
     const int status = child.wait();
     if (status == 128 + SIGKILL)

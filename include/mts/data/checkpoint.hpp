@@ -45,6 +45,15 @@ namespace mts::data {
 
 static_assert(std::endian::native == std::endian::little, "mts: checkpoints are written as memory lies, little-endian");
 
+namespace detail {
+
+inline constexpr std::string_view checkpoint_magic = "\x89MTSCK\r\n";
+inline constexpr std::uint64_t checkpoint_format = 1;
+inline constexpr std::uint64_t most_sections = 1000;
+inline constexpr std::uint64_t largest_checkpoint = std::uint64_t{1} << 40;
+
+}  // namespace detail
+
 /// What a checkpoint is of. Two that differ in any of these have nothing to say to one another.
 struct CheckpointOrigin {
   std::string kind = "training";  ///< what is saved, in a word or two
@@ -61,9 +70,10 @@ class CheckpointContents {
 
   CheckpointOrigin origin;
 
-  /// \throws ValueError if there is a section of this name
+  /// \throws ValueError if there is a section of this name, or there are 999 sections
   void add(std::string name, std::string bytes) {
     check_value(find(name) == nullptr && name != "about", "checkpoint", "two sections are called '", name, "'");
+    check_value(sections_.size() + 1 < detail::most_sections, "checkpoint", "more than 999 sections");
     sections_.emplace_back(std::move(name), std::move(bytes));
   }
   /// \throws DataError that names it if there is no such section
@@ -83,10 +93,6 @@ class CheckpointContents {
 };
 
 namespace detail {
-
-inline constexpr std::string_view checkpoint_magic = "\x89MTSCK\r\n";
-inline constexpr std::uint64_t checkpoint_format = 1;
-inline constexpr std::uint64_t largest_checkpoint = std::uint64_t{1} << 40;
 
 inline std::uint64_t checksum_of(std::string_view bytes) { return Checksum().add(bytes).value(); }
 
@@ -173,7 +179,7 @@ inline CheckpointContents read_checkpoint(std::string_view bytes, std::string_vi
   };
   constexpr std::uint64_t smallest_entry = 3 * sizeof(std::uint64_t);
   const std::uint64_t count = parser.number("the number of sections");
-  if (count < 1 || count > parser.left() / smallest_entry)
+  if (count < 1 || count > detail::most_sections || count > parser.left() / smallest_entry)
     throw parser.refused("found ", count, " sections in ", parser.left(), " bytes: the file is truncated or damaged");
   std::vector<Entry> entries;
   for (std::uint64_t k = 0; k < count; ++k) {
