@@ -299,9 +299,11 @@ std::string help_of(Job job) {
       for_config_option(std::as_const(session.out), options);
       for_each_setting(settings, options);
       for_each_session_option(session, options);
+      for_each_resume_option(session, options);
       return text(
           "mts-lab run: trains a classifier for every method, batch size and seed, prints a table, and writes\n"
-          "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg\n",
+          "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg; goes on\n"
+          "where it was stopped\n",
           "run --out DIR [OPTIONS]");
     }
     case Job::tune: {
@@ -375,6 +377,7 @@ Command parse(std::span<const std::string> arguments) {
   for_config_option(command.config, binder);
   for_each_setting(command.settings, binder);
   for_each_session_option(command.session, binder);
+  for_each_resume_option(command.session, binder);
   for_each_experiment_option(command.tune, Binder{tune});
   for_each_experiment_option(command.study, Binder{study});
   for_each_verify_option(command.verify, Binder{verify});
@@ -424,6 +427,7 @@ Command parse(std::span<const std::string> arguments) {
                   for_config_option(command.config, known);
                   for_each_setting(command.settings, known);
                   for_each_session_option(command.session, known);
+                  for_each_resume_option(command.session, known);
                 }),
                 "mts-lab run: ");
   refuse_extras(tune, names_in([&](Names& known) { for_each_experiment_option(command.tune, known); }),

@@ -173,6 +173,7 @@ std::vector<std::string> read_config(const std::filesystem::path& path, Settings
   reader.refuse_others();
   JsonReader session_reader{of_session, where + ": session"};
   for_each_session_option(new_session, session_reader);
+  for_each_resume_option(new_session, session_reader);
   session_reader.refuse_others();
   settings = std::move(new_settings);
   session = std::move(new_session);
@@ -185,13 +186,39 @@ std::vector<std::string> read_config(const std::filesystem::path& path, Settings
   return differences;
 }
 
-std::string settings_text(const Settings& settings) {
+namespace {
+
+json file_of(const Settings& settings) {
   json file;
   file["program"] = "mts-lab";
   JsonWriter writer{file["options"]};
   for_each_setting(settings, writer);
   file["versions"] = versions();
-  return file.dump(2) + "\n";
+  return file;
+}
+
+}  // namespace
+
+std::string settings_text(const Settings& settings) { return file_of(settings).dump(2) + "\n"; }
+std::string settings_line(const Settings& settings) { return file_of(settings).dump(); }
+
+std::vector<std::string> differences_of(const std::string& line, const Settings& settings) {
+  const json there = json::parse(line, nullptr, false), here = file_of(settings);
+  const auto in_words = [](const json& value) {
+    const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+    return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+  };
+  std::vector<std::string> differences;
+  for (const char* part : {"options", "versions"}) {
+    const auto theirs = there.is_object() ? there.value(part, json()) : json();
+    for (const auto& [name, value] : here[part].items()) {
+      const auto at = theirs.is_object() ? theirs.find(name) : theirs.end();
+      if (at == theirs.end() || *at != value)
+        differences.push_back(fmt::format("{}: {} there, {} here", name, at == theirs.end() ? "nothing" : in_words(*at),
+                                          in_words(value)));
+    }
+  }
+  return differences;
 }
 
 }  // namespace mts::lab

@@ -21,5 +21,9 @@ std::vector<std::string> read_config(const std::filesystem::path& file, Settings
 
 /// Every option of a run, and the versions that made it: a file for `read_config`.
 std::string settings_text(const Settings& settings);
+/// The same in one line.
+std::string settings_line(const Settings& settings);
+/// What options, and what versions, are not as in such a line: "NAME: ... there, ... here".
+std::vector<std::string> differences_of(const std::string& line, const Settings& settings);
 
 }  // namespace mts::lab

@@ -4,6 +4,7 @@
 
 #include "lab/methods.hpp"
 #include "lab/training.hpp"
+#include "mts/core/state.hpp"
 
 namespace mts::lab {
 
@@ -35,6 +36,25 @@ class EnsembleTraining final : public Training {
     ++steps_;
     return members_.back()->step();
   }
+  /// All members.
+  void save(std::ostream& out) const override {
+    mts::detail::StateWriter(out, "ensemble: save", kind)
+        .count(static_cast<Index>(members_.size()))
+        .count(prepared_)
+        .count(steps_);
+    for (const auto& member : members_) member->save(out);
+  }
+  void load(std::istream& in) override {
+    mts::detail::StateReader reader(in, "ensemble: load", kind);
+    const Index members = reader.count("members"), prepared = reader.count("preparations"),
+                steps = reader.count("steps");
+    reader.check(members >= 1 && members <= task_.settings.members, "members",
+                 mts::detail::text("1 to ", task_.settings.members), members);
+    while (static_cast<Index>(members_.size()) < members) add_member();
+    for (const auto& member : members_) member->load(in);
+    prepared_ = prepared;
+    steps_ = steps;
+  }
   const nn::Classifier<float>& model() const override { return members_.back()->model(); }
   const DenseParameters<float>& theta() const override { return members_.back()->theta(); }
   double accuracy(const data::LabelledSet& set) const override {
@@ -57,9 +77,12 @@ class EnsembleTraining final : public Training {
   }
 
  private:
+  static constexpr mts::detail::StateKind kind = {'l', 'a', 'b', '-', 'e', 'n', 's', '1'};
+
   void add_member() {
     Task own(task_.settings, task_.problem, task_.batch,
              RandomStream(task_.seed, "lab: member of the ensemble", members_.size())());
+    own.prepared = task_.prepared;
     members_.push_back(start_(own));
     prepared_ = steps_ = 0;
   }

@@ -57,6 +57,7 @@ void for_each_experiment_option(S& s, Visitor&& visit) {
   visit(Option{"generator-epochs", "K", "passes in the training of the generative models"}, s.generator_epochs,
         at_least<Index>(0));
   for_each_session_option(s.session, visit);
+  for_each_checkpoint_option(s.session, visit);
 }
 
 /// Checks what no single option shows. \throws UsageError

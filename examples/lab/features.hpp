@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <span>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,9 @@ class AnyFeature {
   virtual void finish(Rows<double> rows, const Samples& samples) const = 0;
   /// What a step measured of these samples of the pool; most features remember nothing.
   virtual void observe(std::span<const Index> /*ids*/, const SampleVector& /*alignments*/) {}
+  /// Tables that were fitted, and what is remembered; most features have neither.
+  virtual void save(std::ostream& /*out*/) const {}
+  virtual void load(std::istream& /*in*/) {}
 };
 
 /// An extractor of a type known when compiled; fitted on the task's pool, and on a run without selection, where it asks for it.
@@ -47,6 +51,12 @@ class Held : public AnyFeature {
   }
   void finish(Rows<double> rows, const Samples& samples) const override {
     if constexpr (features::detail::Finishes<E>) extractor_.finish(rows, samples);
+  }
+  void save(std::ostream& out) const override {
+    if constexpr (Stateful<E>) extractor_.save(out);
+  }
+  void load(std::istream& in) override {
+    if constexpr (Stateful<E>) extractor_.load(in);
   }
 
  private:
@@ -77,6 +87,23 @@ class ChosenFeatures {
   /// To be called after each step that formed alignments, not while features are extracted.
   void observe(std::span<const Index> ids, const SampleVector& alignments) {
     for (const auto& feature : features_) feature->observe(ids, alignments);
+  }
+  void save(std::ostream& out) const {
+    for (const auto& feature : features_) feature->save(out);
+  }
+  /// \throws DataError if one does not fit; then nothing has changed
+  void load(std::istream& in) {
+    const auto each = [&](std::istream& from) {
+      for (const auto& feature : features_) feature->load(from);
+    };
+    std::stringstream before;
+    save(before);
+    try {
+      each(in);
+    } catch (...) {
+      each(before);
+      throw;
+    }
   }
 
  private:

@@ -81,6 +81,11 @@ void check_writable(const std::filesystem::path& folder) {
   if (made) std::filesystem::remove(folder, error);
 }
 
+std::vector<std::string> names_of_results() {
+  return {"results.csv",   "dynamics.csv", "timings.csv",  "weights.npy", "truth.csv",
+          "settings.json", "dynamics.svg", "dynamics.png", "report.html"};
+}
+
 void write_files(const Settings& settings, const Study& study, const std::filesystem::path& folder) {
   write_results(settings, study, folder / "results.csv");
   write_dynamics(study, folder / "dynamics.csv");

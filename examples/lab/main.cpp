@@ -5,8 +5,12 @@
 
 #include <cstdio>
 #include <iostream>
+#include <span>
+#include <string>
 #include <thread>
+#include <vector>
 
+#include "lab/checkpoints.hpp"
 #include "lab/cli.hpp"
 #include "lab/files.hpp"
 #include "lab/interrupt.hpp"
@@ -38,16 +42,50 @@ Preparation telling(Progress& progress) {
   return preparation;
 }
 
-void run(const Settings& settings, const Session& session) {
+/// A word as a shell takes it.
+std::string quoted(const std::string& word) {
+  if (!word.empty() &&
+      word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,=:+%@") ==
+          std::string::npos)
+    return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+/// What goes on with this run: the same words, without --fresh.
+std::string command_to_go_on(std::span<const std::string> words) {
+  std::string command;
+  for (const auto& word : words)
+    if (word != "--fresh") command += (command.empty() ? "" : " ") + quoted(word);
+  return command;
+}
+
+void say_interrupted(const std::string& what_is_left, std::span<const std::string> words) {
+  std::cerr << "mts-lab: interrupted; " << what_is_left << ". To go on:\n  " << command_to_go_on(words) << std::endl;
+}
+
+/// \param words  of the command line
+void run(const Settings& settings, const Session& session, std::span<const std::string> words) {
   const auto& benchmark = benchmark_named(settings.benchmark);
   check_batches(settings, benchmark);
   check_writable(session.out);
+  RunFolder folder(settings, session);
   const mts::ThreadLimit limit(machine_threads(session.threads));
   listen_for_interrupts();
   Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
 
-  const auto source = benchmark.open(settings, session, telling(progress));
-  const Study study = run_study(settings, *source, progress, interrupted);
+  const Study study = [&] {
+    try {
+      const auto source = benchmark.open(settings, session, telling(progress));
+      return run_study(settings, *source, progress, interrupted, folder.keeping());
+    } catch (const Interrupted&) {
+      progress.end();
+      say_interrupted(folder.keeps() ? "what was done is kept in " + folder.checkpoints().string()
+                                     : std::string("nothing was done yet"),
+                      words);
+      throw;
+    }
+  }();
 
   write_files(settings, study, session.out);
   for (const auto& r : study.runs)
@@ -58,13 +96,16 @@ void run(const Settings& settings, const Session& session) {
   std::cout << "Tables: " << (session.out / "results.csv").string()
             << ", dynamics.csv, timings.csv, truth.csv, weights.npy\n"
             << std::flush;
-  if (session.no_pictures) return;
-  write_pictures(settings, study, session.out);
-  std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png" << std::endl;
+  if (!session.no_pictures) {
+    write_pictures(settings, study, session.out);
+    std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png" << std::endl;
+  }
+  folder.remove();
 }
 
-void experiment(const ExperimentSettings& settings, bool tuning) {
+void experiment(const ExperimentSettings& settings, bool tuning, std::span<const std::string> words) {
   check_writable(settings.session.out);
+  const FolderLock folder(settings.session.out);
   const mts::ThreadLimit limit(machine_threads(settings.session.threads));
   listen_for_interrupts();
   Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
@@ -76,7 +117,13 @@ void experiment(const ExperimentSettings& settings, bool tuning) {
     s.generator_epochs = settings.generator_epochs;
     return benchmark_named(name).open(s, settings.session, telling(progress));
   };
-  (tuning ? tune : study)(settings, open, std::cout, progress, interrupted);
+  try {
+    (tuning ? tune : study)(settings, open, std::cout, progress, interrupted);
+  } catch (const Interrupted&) {
+    progress.end();
+    say_interrupted("what was done is kept in " + (settings.session.out / "runs").string(), words);
+    throw;
+  }
 }
 
 /// Returns whether all laws hold.
@@ -98,18 +145,21 @@ bool gsnr(const GsnrSettings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv, argv + argc);
+  Job job = Job::help;
   try {
-    const Command command = parse(std::vector<std::string>(argv + 1, argv + argc));
+    const Command command = parse(std::span(words).subspan(words.empty() ? 0 : 1));
+    job = command.job;
     if (command.job == Job::help) std::cout << command.help;
     if (command.job == Job::list) std::cout << listing();
     if (command.job == Job::run) {
       for (const auto& difference : command.differences)
         std::cerr << "mts-lab: " << command.config.string()
                   << " was made by another version, so bits may differ: " << difference << '\n';
-      run(command.settings, command.session);
+      run(command.settings, command.session, words);
     }
-    if (command.job == Job::tune) experiment(command.tune, true);
-    if (command.job == Job::study) experiment(command.study, false);
+    if (command.job == Job::tune) experiment(command.tune, true, words);
+    if (command.job == Job::study) experiment(command.study, false, words);
     if (command.job == Job::verify) return verify(command.verify) ? 0 : 1;
     if (command.job == Job::gsnr) return gsnr(command.gsnr) ? 0 : 1;
     return 0;
@@ -117,8 +167,7 @@ int main(int argc, char** argv) {
     std::cerr << "mts-lab: " << error.what() << '\n';
     return 2;
   } catch (const Interrupted&) {
-    std::cerr
-        << "mts-lab: interrupted; nothing was written, but for the runs of tune and study, which go on from there\n";
+    if (job == Job::verify || job == Job::gsnr) std::cerr << "mts-lab: interrupted; nothing was written\n";
     return 130;
   } catch (const std::exception& error) {
     std::cerr << "mts-lab: " << error.what() << '\n';

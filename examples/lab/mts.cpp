@@ -8,11 +8,13 @@
 //
 // Validation samples decide twice, and each time what they can bear: which labels are believed by a model that has seen them, and a few
 // coefficients of the ratio. The hypergradient asks them at every step for as many directions as the weight net has (law L14).
+#include <algorithm>
 #include <utility>
 
 #include "lab/methods.hpp"
 #include "lab/registry.hpp"
 #include "lab/training.hpp"
+#include "mts/core/state.hpp"
 #include "mts/data/folds.hpp"
 #include "mts/features/nearest_real_cosine.hpp"
 #include "mts/features/real_margin.hpp"
@@ -97,15 +99,49 @@ class MtsTraining final : public Training {
   }
   const Model& model() const override { return step_.model(); }
   const Parameters& theta() const override { return step_.theta(); }
+  /// Within a fold, that of its training too.
+  void save(std::ostream& out) const override {
+    mts::detail::StateWriter writer(out, "mts: save", kind);
+    writer.count(prepared_);
+    for (const auto* p : {&pool_.probabilities, &validation_.probabilities})
+      writer.vector(std::span<const double>(p->data(), static_cast<std::size_t>(p->size())));
+    writer.vector(weights_ ? *weights_ : SampleVector());
+    if (in_fold_) in_fold_->save(out);
+    if (batches_) batches_->save(out);
+    step_.save(out);
+  }
+  void load(std::istream& in) override {
+    mts::detail::StateReader reader(in, "mts: load", kind);
+    prepared_ = reader.count("preparations");
+    reader.check(prepared_ <= preparations(), "preparations", mts::detail::text("at most ", preparations()), prepared_);
+    for (auto* p : {&pool_.probabilities, &validation_.probabilities}) {
+      const auto entries = reader.vector<double>("predictions", p->size());
+      std::copy(entries.begin(), entries.end(), p->data());
+    }
+    const bool weighed = prepared_ == preparations();
+    const SampleVector weights = reader.sample_vector("weights", weighed ? task_.problem.pool.size() : 0);
+    if (weighed) {
+      weights_ = weights;
+      batches_.emplace(task_, *weights_);
+      batches_->load(in);
+    } else if (prepared_ % fold_steps_ != 0) {
+      begin_fold(static_cast<std::size_t>(prepared_ / fold_steps_));
+      in_fold_->load(in);
+    }
+    step_.load(in);
+  }
   std::optional<SampleVector> pool_weights() override { return weights_; }
 
  private:
+  static constexpr mts::detail::StateKind kind = {'l', 'a', 'b', '-', 'm', 't', 's', '1'};
+
   void begin_fold(std::size_t f) {
     part_ = restricted(task_.problem, pool_folds_[f].rest, validation_folds_[f].rest);
     Settings s = proxy_of(task_.settings);
     s.steps = fold_steps_;
-    in_fold_ = method_named(task_.settings.fold_method)
-                   .start(Task(std::move(s), part_, task_.batch, RandomStream(task_.seed, "lab: fold", f)()));
+    Task own(std::move(s), part_, task_.batch, RandomStream(task_.seed, "lab: fold", f)());
+    own.prepared = task_.prepared;
+    in_fold_ = method_named(task_.settings.fold_method).start(own);
     for (Index k = 0; k < in_fold_->preparations(); ++k) in_fold_->prepare();
   }
   void end_fold(std::size_t f) {

@@ -18,7 +18,7 @@ void Progress::begin(std::string what, double work) {
   const std::lock_guard lock(mutex_);
   what_ = std::move(what);
   work_ = work;
-  done_ = 0;
+  done_ = skipped_ = 0;
   begun_ = shown_ = clock_();
   if (terminal_)
     show();
@@ -29,6 +29,13 @@ void Progress::begin(std::string what, double work) {
 void Progress::advance(double work) {
   const std::lock_guard lock(mutex_);
   done_ += work;
+  show();
+}
+
+void Progress::skip(double work) {
+  const std::lock_guard lock(mutex_);
+  done_ += work;
+  skipped_ += work;
   show();
 }
 
@@ -70,8 +77,9 @@ void Progress::show() {
   shown_ = now;
   const double share = work_ > 0 ? std::clamp(done_ / work_, 0.0, 1.0) : 0;
   std::string line = fmt::format("{}: {:.0f} %", what_, std::floor(100 * share));
-  if (share > 0.005 && now - begun_ > 1)
-    line += fmt::format(", {} left", clock_text((now - begun_) * (1 - share) / share));
+  const double here = done_ - skipped_;  // of this session
+  if (here > 0.005 * work_ && now - begun_ > 1)
+    line += fmt::format(", {} left", clock_text((now - begun_) * std::max(0.0, work_ - done_) / here));
   if (terminal_) {
     out_ << "\r\x1b[K" << line << std::flush;
     on_screen_ = true;

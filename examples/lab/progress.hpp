@@ -26,6 +26,8 @@ class Progress {
   void begin(std::string what, double work);
   /// So much more of it is done.
   void advance(double work);
+  /// So much more of it was done before this session: it counts as done, and says nothing about the speed.
+  void skip(double work);
   /// So much of it is done in all.
   void reach(double work);
   /// Says something that stays.
@@ -50,7 +52,7 @@ class Progress {
   Clock clock_;
   std::mutex mutex_;
   std::string what_;
-  double work_ = 0, done_ = 0, begun_ = 0, shown_ = 0;
+  double work_ = 0, done_ = 0, skipped_ = 0, begun_ = 0, shown_ = 0;
   bool on_screen_ = false;
 };
 

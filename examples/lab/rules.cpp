@@ -1,8 +1,10 @@
 // Methods that weigh each batch by a rule of its own, without a weight net.
+#include <sstream>
 #include <utility>
 
 #include "lab/methods.hpp"
 #include "lab/training.hpp"
+#include "mts/core/state.hpp"
 #include "mts/selection/rule_step.hpp"
 #include "mts/selection/rules/glister.hpp"
 #include "mts/selection/rules/l2rw.hpp"
@@ -36,6 +38,18 @@ class RuleTraining final : public Training {
   }
   const Model& model() const override { return step_.model(); }
   const Parameters& theta() const override { return step_.theta(); }
+  void save(std::ostream& out) const override {
+    train_.save(out);
+    validation_.save(out);
+    step_.save(out);
+    weights_.save(out);
+  }
+  void load(std::istream& in) override {
+    train_.load(in);
+    validation_.load(in);
+    step_.load(in);
+    weights_.load(in);
+  }
   std::optional<SampleVector> pool_weights() override { return weights_.of_first(own_); }
 
  private:
@@ -58,7 +72,7 @@ std::unique_ptr<Training> start(const Task& task, Rule rule, Index uniform_steps
 }
 
 /// The loss of every sample of the pool under a classifier (--proxy) trained, for as many steps, on the validation samples alone.
-SampleVector irreducible_losses(const Task& run) {
+SampleVector train_held_out_model(const Task& run) {
   Task task = run;
   task.settings = proxy_of(run.settings);
   const auto& v = task.problem.validation;
@@ -80,6 +94,20 @@ SampleVector irreducible_losses(const Task& run) {
   nn::ClassificationBatch<float> all;
   data::gather_all(*task.pool, all);
   return step.model().forward(step.theta(), all).value();
+}
+/// The same, from what was prepared if it was.
+SampleVector irreducible_losses(const Task& task) {
+  constexpr mts::detail::StateKind kind = {'l', 'a', 'b', '-', 'i', 'r', 'r', '1'};
+  const std::string name = mts::detail::text("irreducible losses, seed ", task.seed);
+  if (const std::string* made = task.prepared->find(name)) {
+    std::istringstream in(*made);
+    return mts::detail::StateReader(in, name, kind).sample_vector("losses", task.pool->size());
+  }
+  SampleVector losses = train_held_out_model(task);
+  std::ostringstream out;
+  mts::detail::StateWriter(out, name, kind).vector(losses);
+  task.prepared->keep(name, std::move(out).str());
+  return losses;
 }
 
 }  // namespace

@@ -89,6 +89,10 @@ class Store {
       if (std::isfinite(value)) file[name] = value;
     data::write_atomically(path_of(key), file.dump(2) + "\n");
   }
+  /// Where it is kept while it is made.
+  std::filesystem::path checkpoint_of(const Planned& job) const {
+    return path_of(key_of(job)).replace_extension(".checkpoint");
+  }
 
  private:
   std::filesystem::path path_of(const json& key) const {
@@ -135,11 +139,15 @@ std::vector<Kept> results_of(const std::vector<Planned>& jobs, const ExperimentS
     progress.note(fmt::format("{}: {} runs", problems.first, places.size()));
     std::vector<Cell> cells;
     for (const std::size_t k : places) cells.push_back(jobs[k].cell);
-    run_cells(cells, *source, progress, stop, [&](std::size_t place, Run run, const data::Problem&) {
-      const std::size_t k = places[place];
-      results[k] = kept_of(run);
-      store.keep(jobs[k], results[k]);
-    });
+    const auto checkpoint_of = [&](const Cell& cell) { return store.checkpoint_of({problems.first, cell}); };
+    run_cells(
+        cells, *source, progress, stop,
+        [&](std::size_t place, Run run, const data::Problem&) {
+          const std::size_t k = places[place];
+          results[k] = kept_of(run);
+          store.keep(jobs[k], results[k]);
+        },
+        Keeping{checkpoint_of, e.session.checkpoint_every, false});
   }
   return results;
 }

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Runs that an experiment plans, and what is kept of them: each in a file of its own, under a name made from all it depends on, so that no
-/// run is made twice.
+/// run is made twice; while a run is made, a checkpoint beside it.
 
 #include <atomic>
 #include <ostream>

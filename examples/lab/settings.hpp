@@ -107,6 +107,8 @@ struct Session {
   int threads = 0;  ///< 0: as many as the machine has
   std::filesystem::path cache = default_cache();
   bool no_pictures = false;
+  double checkpoint_every = 10;  ///< seconds; 0: after every step
+  bool fresh = false;            ///< whether what an unfinished run left is removed
 };
 
 /// How an option is written and explained.
@@ -268,6 +270,21 @@ void for_each_session_option(S& s, Visitor&& visit) {
   visit(Option{"threads", "T", "threads; 0 for as many as the machine has"}, s.threads, at_least<int>(0));
   visit(Option{"cache", "DIR", "where trained generative models are kept; '' for nowhere"}, s.cache, any());
   visit(Option{"no-pictures", "", "write no pictures, so that gnuplot is not needed"}, s.no_pictures, any());
+}
+
+/// How often a run is kept while it is made.
+template <class S, class Visitor>
+void for_each_checkpoint_option(S& s, Visitor&& visit) {
+  visit.group("Going on where it was stopped (no result depends on these)");
+  visit(Option{"checkpoint-every", "X",
+               "seconds between checkpoints of each run in training; 0 for one after every step"},
+        s.checkpoint_every, domains::not_negative());
+}
+/// The same for a single run, which can be begun anew.
+template <class S, class Visitor>
+void for_each_resume_option(S& s, Visitor&& visit) {
+  for_each_checkpoint_option(s, visit);
+  visit(Option{"fresh", "", "begin anew: what an unfinished run left in --out is removed"}, s.fresh, domains::any());
 }
 
 template <>

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -54,11 +55,22 @@ struct Cell {
   std::uint64_t seed = 0;
 };
 
+/// Where runs are kept while they are made, so that they go on if the program is stopped (data/checkpoint.hpp).
+struct Keeping {
+  std::function<std::filesystem::path(const Cell&)> path;
+  double every = 10;          ///< seconds between two checkpoints of a run; 0: after every preparation and step
+  bool keeps_trained = true;  ///< whether a run that is trained stays there, or goes once it was handed to `done`
+};
+
 /// Carries out cells of one benchmark in parallel, within the present ThreadLimit, and hands each run to `done` as it is finished, one at a
-/// time, with the cell's place and its problem. No run depends on the number of threads or on the other cells (seconds apart).
-/// \throws Interrupted soon after `stop` is set; an Error that names the run; what `done` throws
+/// time, with the cell's place and its problem. No run depends on the number of threads or on the other cells (seconds apart), nor
+/// on whether it was stopped and went on from where it is kept. A checkpoint that can't be used is named, and the one before it is
+/// used if it can be.
+/// \throws Interrupted after `stop` is set and the steps that are being taken are done and kept; an Error that names the run; what
+///   `done` throws
 void run_cells(const std::vector<Cell>& cells, const ProblemSource& source, Progress& progress,
-               const std::atomic<bool>& stop, const std::function<void(std::size_t, Run, const data::Problem&)>& done);
+               const std::atomic<bool>& stop, const std::function<void(std::size_t, Run, const data::Problem&)>& done,
+               const std::optional<Keeping>& keeping = {});
 
 /// What the pool of a seed really is.
 struct PoolTruth {
@@ -76,7 +88,7 @@ struct Study {
 /// Runs the study within the present ThreadLimit. The result does not depend on the number of threads (seconds apart).
 /// \throws UsageError for a batch that the pool can't fill; Interrupted soon after `stop` is set; an Error that names the run
 Study run_study(const Settings& settings, const ProblemSource& source, Progress& progress,
-                const std::atomic<bool>& stop);
+                const std::atomic<bool>& stop, const std::optional<Keeping>& keeping = {});
 
 /// Refuses batches that the benchmark's pool or validation set can't fill, before anything is computed. \throws UsageError
 void check_batches(const Settings& settings, const Benchmark& benchmark);

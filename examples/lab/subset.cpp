@@ -32,6 +32,14 @@ class SubsetTraining final : public Training {
   }
   const nn::Classifier<float>& model() const override { return step_.model(); }
   const DenseParameters<float>& theta() const override { return step_.theta(); }
+  void save(std::ostream& out) const override {
+    batches_.save(out);
+    step_.save(out);
+  }
+  void load(std::istream& in) override {
+    batches_.load(in);
+    step_.load(in);
+  }
   std::optional<SampleVector> pool_weights() override { return weights_; }
 
  private:

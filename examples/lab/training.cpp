@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <sstream>
 
+#include "mts/core/state.hpp"
 #include "mts/nn/cnn.hpp"
 #include "mts/nn/mlp.hpp"
 #include "mts/nn/resnet.hpp"
@@ -132,7 +134,9 @@ Task with_validation_rows(const Task& task) {
   constexpr double usual = 0.1;
   Settings s = task.settings;
   if (s.validation_rows == 0) s.validation_rows = usual;
-  return Task(std::move(s), task.problem, task.batch, task.seed);
+  Task with_rows(std::move(s), task.problem, task.batch, task.seed);
+  with_rows.prepared = task.prepared;
+  return with_rows;
 }
 
 Samples samples_of(const data::Pool& pool) {
@@ -145,6 +149,13 @@ Samples samples_of(const data::Pool& pool) {
 const features::TrainingDynamics& Task::dynamics() const {
   if (dynamics_) return *dynamics_;
   auto dynamics = std::make_shared<features::TrainingDynamics>(pool->size());
+  const std::string name = mts::detail::text("dynamics, seed ", seed);
+  if (const std::string* made = prepared->find(name)) {
+    std::istringstream in(*made);
+    dynamics->load(in);
+    dynamics_ = std::move(dynamics);
+    return *dynamics_;
+  }
   const Index steps = std::max<Index>(1, std::llround(settings.prior_share * static_cast<double>(settings.steps)));
   for (Index k = 0; k < settings.prior_runs; ++k) {
     Task own = *this;
@@ -168,6 +179,9 @@ const features::TrainingDynamics& Task::dynamics() const {
     dynamics->observe(samples.ids, model.forward(step.theta(), all).logits(), samples.labels);
     dynamics->score_pool(model, step.theta(), 256, gather);
   }
+  std::ostringstream out;
+  dynamics->save(out);
+  prepared->keep(name, std::move(out).str());
   dynamics_ = std::move(dynamics);
   return *dynamics_;
 }
@@ -228,6 +242,41 @@ void PoolBatches::next(std::span<const Index> excluded) {
   ++step_;
 }
 
+namespace {
+
+constexpr mts::detail::StateKind what_is_prepared = {'l', 'a', 'b', '-', 'p', 'r', 'e', '1'};
+constexpr mts::detail::StateKind pool_batches = {'l', 'a', 'b', '-', 'p', 'o', 'o', '1'};
+constexpr mts::detail::StateKind validation_batches = {'l', 'a', 'b', '-', 'v', 'a', 'l', '1'};
+constexpr mts::detail::StateKind mean_weights = {'l', 'a', 'b', '-', 'm', 'e', 'a', '1'};
+
+}  // namespace
+
+void Prepared::save(std::ostream& out) const {
+  mts::detail::StateWriter writer(out, "Prepared::save", what_is_prepared);
+  writer.count(static_cast<Index>(made_.size()));
+  for (const auto& [name, bytes] : made_) writer.words(name).words(bytes);
+}
+void Prepared::load(std::istream& in) {
+  mts::detail::StateReader reader(in, "Prepared::load", what_is_prepared);
+  std::map<std::string, std::string> made;
+  for (Index left = reader.count("things prepared"); left > 0; --left) {
+    std::string name = reader.words("name of what was prepared");
+    made[std::move(name)] = reader.words("what was prepared");
+  }
+  made_ = std::move(made);
+}
+
+void PoolBatches::save(std::ostream& out) const {
+  mts::detail::StateWriter(out, "PoolBatches::save", pool_batches).number(step_);
+  std::visit([&](const auto& sampler) { sampler.save(out); }, sampler_);
+  if (validation_) validation_->save(out);
+}
+void PoolBatches::load(std::istream& in) {
+  step_ = mts::detail::StateReader(in, "PoolBatches::load", pool_batches).number<std::uint64_t>("step");
+  std::visit([&](auto& sampler) { sampler.load(in); }, sampler_);
+  if (validation_) validation_->load(in);
+}
+
 ValidationBatches::ValidationBatches(const data::LabelledSet& set, Index size, std::uint64_t seed)
     : set_(set),
       sampler_(set.size(), {.batch = size == 0 ? set.size() : size, .seed = seed, .purpose = "lab: validation order"}),
@@ -242,6 +291,20 @@ void ValidationBatches::next() {
   data::gather(set_, ids_, batch);
   describe();
 }
+void ValidationBatches::save(std::ostream& out) const {
+  mts::detail::StateWriter(out, "ValidationBatches::save", validation_batches).vector(ids_);
+  sampler_.save(out);
+}
+void ValidationBatches::load(std::istream& in) {
+  mts::detail::StateReader reader(in, "ValidationBatches::load", validation_batches);
+  ids_ = reader.vector<Index>("the last batch");
+  for (const Index i : ids_)
+    reader.check(i >= 0 && i < set_.size(), "sample of the last batch", mts::detail::text("0 to ", set_.size() - 1), i);
+  sampler_.load(in);
+  if (ids_.empty()) return;
+  data::gather(set_, ids_, batch);
+  describe();
+}
 void ValidationBatches::describe() {
   samples.labels = batch.labels;
   samples.groups.assign(batch.labels.size(), data::real_group);
@@ -253,6 +316,14 @@ void MeanWeights::add(const Samples& samples, const SampleVector& p) {
     sums_[i] += static_cast<double>(p.size()) * p[k];
     visits_[i] += 1;
   }
+}
+void MeanWeights::save(std::ostream& out) const {
+  mts::detail::StateWriter(out, "MeanWeights::save", mean_weights).vector(sums_).vector(visits_);
+}
+void MeanWeights::load(std::istream& in) {
+  mts::detail::StateReader reader(in, "MeanWeights::load", mean_weights);
+  sums_ = reader.sample_vector("sums of weights", sums_.size());
+  visits_ = reader.sample_vector("visits", visits_.size());
 }
 SampleVector MeanWeights::of_first(Index n) const {
   SampleVector means = SampleVector::Ones(n);

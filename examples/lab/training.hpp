@@ -3,8 +3,11 @@
 /// One run of one method: a classifier in training, whatever chooses its samples.
 
 #include <cstdint>
+#include <istream>
+#include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <variant>
@@ -24,6 +27,23 @@
 
 namespace mts::lab {
 
+/// What methods have made before their first step (runs without selection, held-out models), by name and as bytes, so that a run
+/// that goes on need not make it again.
+class Prepared {
+ public:
+  const std::string* find(const std::string& name) const {
+    const auto at = made_.find(name);
+    return at == made_.end() ? nullptr : &at->second;
+  }
+  void keep(const std::string& name, std::string bytes) { made_[name] = std::move(bytes); }
+
+  void save(std::ostream& out) const;
+  void load(std::istream& in);
+
+ private:
+  std::map<std::string, std::string> made_;
+};
+
 /// What a method is given. The problem outlives the training.
 struct Task {
   /// \throws ValueError if the validation rows of a batch leave no room for samples of the pool
@@ -37,6 +57,7 @@ struct Task {
   /// What batches are drawn from, and features are fitted on: the problem's pool; behind it the validation samples, as
   /// real ones, where batches have rows of them.
   std::shared_ptr<const data::Pool> pool;
+  std::shared_ptr<Prepared> prepared = std::make_shared<Prepared>();  ///< of this run, its folds and members
 
   /// What runs without selection show of every sample of the pool; they are made when first asked for.
   const features::TrainingDynamics& dynamics() const;
@@ -62,6 +83,11 @@ class Training {
   virtual const DenseParameters<float>& theta() const = 0;
   /// The share of a set that is classified right, in [0, 1].
   virtual double accuracy(const data::LabelledSet& set) const;
+  /// Writes what preparations and steps so far have made; `load` makes it of a training that was started on the same task and has
+  /// done nothing yet. Then it goes on with the same bits.
+  virtual void save(std::ostream& out) const = 0;
+  /// \throws DataError if the stream ends early, or holds something else; then this training can't be used
+  virtual void load(std::istream& in) = 0;
   /// The weight >= 0 that the method gives to every sample of the pool as things stand, on a scale of its own; none for a method
   /// that weighs none.
   virtual std::optional<SampleVector> pool_weights() = 0;
@@ -123,6 +149,10 @@ class PoolBatches {
   /// samples in turn, where the settings ask for them. \throws ValueError if any are excluded from batches drawn by weight
   void next(std::span<const Index> excluded = {});
 
+  /// Where samplers and augmentation stand; not the batch that was last drawn.
+  void save(std::ostream& out) const;
+  void load(std::istream& in);
+
   nn::ClassificationBatch<float> batch;
   Samples samples;
 
@@ -147,6 +177,10 @@ class ValidationBatches {
   ValidationBatches(const data::LabelledSet& set, Index batch, std::uint64_t seed);
   void next();
 
+  /// Where the sampler stands, and the batch that was last drawn.
+  void save(std::ostream& out) const;
+  void load(std::istream& in);
+
   nn::ClassificationBatch<float> batch;
   Samples samples;
 
@@ -165,6 +199,9 @@ class MeanWeights {
   explicit MeanWeights(Index samples) : sums_(SampleVector::Zero(samples)), visits_(SampleVector::Zero(samples)) {}
   void add(const Samples& samples, const SampleVector& p);
   SampleVector of_first(Index n) const;
+
+  void save(std::ostream& out) const;
+  void load(std::istream& in);
 
  private:
   SampleVector sums_, visits_;

@@ -95,6 +95,19 @@ class WeightNetTraining final : public Training {
   const Model& model() const override { return step_.model(); }
   const Parameters& theta() const override { return step_.theta(); }
 
+  void save(std::ostream& out) const override {
+    train_.save(out);
+    if (selector_) selector_->save(out);
+    validation_.save(out);
+    step_.save(out);
+  }
+  void load(std::istream& in) override {
+    train_.load(in);
+    if (selector_) selector_->load(in);
+    validation_.load(in);
+    step_.load(in);
+  }
+
   /// In batches of the training batch's size and random order, as in training, because features normalised over a batch depend
   /// on it. The last one is filled up with samples of the first.
   std::optional<SampleVector> pool_weights() override {

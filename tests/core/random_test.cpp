@@ -6,6 +6,8 @@
 #include <numeric>
 #include <random>
 
+#include "support/state.hpp"
+
 using namespace mts;
 
 static_assert(std::uniform_random_bit_generator<RandomStream>);
@@ -199,4 +201,15 @@ TEST_CASE("permutation is one, and every entry is equally likely at every place"
   }
   for (const auto& row : count)
     for (const int c : row) CHECK(std::abs(c - n / 4.0) <= 5 * std::sqrt(n * 3.0 / 16));
+}
+
+TEST_CASE("a stream goes on from a saved position, odd or even; that of another stream is refused") {
+  for (const int before : {0, 1, 4, 7})
+    mts_test::check_resumes([] { return RandomStream(seed, "saved", 3); }, [](RandomStream& s, int) { return s(); },
+                            before, 5);
+  RandomStream stream(seed, "saved", 3);
+  stream();
+  for (const RandomStream& other :
+       {RandomStream(seed + 1, "saved", 3), RandomStream(seed, "other", 3), RandomStream(seed, "saved", 4)})
+    mts_test::check_refuses(stream, mts_test::saved(other));
 }

@@ -42,3 +42,15 @@ TEST_CASE("a write that fails says why, leaves the old contents and no part") {
   CHECK(entries_of(folder.path) == 2);
   CHECK_REFUSED(DataError, write_atomically(folder.path / "", "new"), "name of a file");
 }
+
+TEST_CASE("what writes that were killed left behind is removed, and nothing else") {
+  const TemporaryFolder folder;
+  for (const char* name : {".file.12.0.part", ".file.7.13.part", ".file.other.12.0.part", ".file.12.0",
+                           "file.12.0.part", ".file.a.part", "file"})
+    write_plainly(folder / name, "");
+  remove_parts(folder / "file");
+  CHECK(entries_of(folder.path) == 5);
+  CHECK(!std::filesystem::exists(folder / ".file.12.0.part"));
+  CHECK(!std::filesystem::exists(folder / ".file.7.13.part"));
+  remove_parts(folder / "nowhere/file");
+}

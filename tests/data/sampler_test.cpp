@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "data/support.hpp"
+#include "support/state.hpp"
 
+using mts::DataError;
 using mts::Index;
 using mts::ValueError;
 using mts::data::EpochSampler;
@@ -143,4 +145,23 @@ TEST_CASE("a batch larger than the pool is refused in words, with or without exc
   const std::vector<Index> outside{3, 10};
   CHECK_REFUSED(ValueError, sampler.next(ids, outside), "[0, 10)", "found 10");
   CHECK(take(sampler, 5) == take(twin, 5));  // refusals changed nothing
+}
+
+TEST_CASE("a sampler that was saved and loaded visits as one left alone; that of another pool or order is refused") {
+  for (const bool drop_last : {true, false})
+    for (const int before : {0, 3, 9}) {
+      const EpochSampler::Options options{.batch = 4, .seed = 7, .drop_last = drop_last};
+      mts_test::check_resumes([&] { return EpochSampler(10, options); },
+                              [](EpochSampler& s, int) { return take(s, 1)[0]; }, before, 7);
+    }
+  EpochSampler sampler(10, {.batch = 4, .seed = 7});
+  take(sampler, 3);
+  for (const EpochSampler& other :
+       {EpochSampler(11, {.batch = 4, .seed = 7}), EpochSampler(10, {.batch = 5, .seed = 7}),
+        EpochSampler(10, {.batch = 4, .seed = 8}), EpochSampler(10, {.batch = 4, .seed = 7, .purpose = "another"}),
+        EpochSampler(10, {.batch = 4, .seed = 7, .drop_last = false})})
+    mts_test::check_refuses(sampler, mts_test::saved(other));
+  std::string bytes = mts_test::saved(sampler);
+  bytes[bytes.size() - 8] = 11;  // the position
+  CHECK_REFUSED(DataError, mts_test::load(sampler, bytes), "EpochSampler::load: position", "at most 10", "found 11");
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/support.hpp"
+#include "support/state.hpp"
 
 using mts::Index;
 using mts::NumericalError;
@@ -210,4 +211,20 @@ TEST_CASE("WeightedSampler: what can't be drawn from is refused in words") {
   CHECK_REFUSED(NumericalError, make(weights_of({1, std::nan(""), 1})), "WeightedSampler", "weight", "index 1 of 3");
   CHECK_REFUSED(NumericalError, make(weights_of({1, 1, std::numeric_limits<double>::infinity()})), "index 2 of 3");
   CHECK_REFUSED(NumericalError, make(SampleVector::Constant(2, 1e308)), "sum of the weights", "inf");
+}
+
+TEST_CASE("a weighted sampler that was saved and loaded draws as one left alone; that of other weights is refused") {
+  const SampleVector weights = random_weights(13, 4);
+  for (const int before : {0, 2, 8})
+    mts_test::check_resumes([&] { return WeightedSampler(weights, {.batch = 4, .seed = 7}); },
+                            [](WeightedSampler& s, int) { return take(s, 1)[0]; }, before, 7);
+  WeightedSampler sampler(weights, {.batch = 4, .seed = 7});
+  take(sampler, 5);
+  SampleVector others = weights;
+  std::swap(others[0], others[1]);
+  for (const WeightedSampler& other :
+       {WeightedSampler(others, {.batch = 4, .seed = 7}), WeightedSampler(weights.head(12), {.batch = 4, .seed = 7}),
+        WeightedSampler(weights, {.batch = 5, .seed = 7}), WeightedSampler(weights, {.batch = 4, .seed = 8}),
+        WeightedSampler(weights, {.batch = 4, .seed = 7, .purpose = "another"})})
+    mts_test::check_refuses(sampler, mts_test::saved(other));
 }

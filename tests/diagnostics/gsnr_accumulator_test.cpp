@@ -7,6 +7,7 @@
 
 #include "data/support.hpp"
 #include "mts/core/random.hpp"
+#include "support/state.hpp"
 
 using mts::Index;
 using mts::SampleVector;
@@ -162,4 +163,17 @@ TEST_CASE("what is refused, and nothing is added by what is") {
   CHECK_REFUSED(mts::ShapeError, acc.merge(GsnrAccumulator(2, 4)), "blocks");
   CHECK_REFUSED(mts::ValueError, GsnrAccumulator(0), "at least 1 parameter");
   CHECK_REFUSED(mts::ValueError, GsnrAccumulator(1, 1), "at least 2 blocks");
+}
+
+TEST_CASE("an accumulator that was saved and loaded goes on as one left alone") {
+  const auto add = [](GsnrAccumulator& acc, int k) {
+    mts::RandomStream random(5, "replicate", static_cast<std::uint64_t>(k));
+    acc.add(draw(random, 3), k);
+    return std::vector<double>{acc.mean()[2], acc.replicates() < 2 ? 0 : acc.estimate().ratio};
+  };
+  for (const int before : {0, 3, 11}) mts_test::check_resumes([] { return GsnrAccumulator(3, 4); }, add, before, 9);
+  GsnrAccumulator acc(3, 4);
+  add(acc, 0);
+  mts_test::check_refuses(acc, mts_test::saved(GsnrAccumulator(2, 4)));
+  mts_test::check_refuses(acc, mts_test::saved(GsnrAccumulator(3, 5)));
 }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "data/support.hpp"
+#include "support/state.hpp"
 
 using mts::diagnostics::PhaseTimer;
 using mts::diagnostics::PhaseTimes;
@@ -77,4 +78,24 @@ TEST_CASE("more phases than there is room for are refused in words, and not by a
     timer.begin("one more");
   }
   CHECK(times.phases().size() == PhaseTimes::max_phases);
+}
+
+TEST_CASE("times that were saved and loaded go on; their names outlive what they were read from") {
+  const auto add = [](PhaseTimes& times, int k) {
+    if (k % 2 == 0)
+      times.add("even", 0.25 * k);
+    else
+      times.add("odd", 1.0 / k, 2);
+    std::vector<double> said;
+    for (const auto& p : times.phases()) said.insert(said.end(), {p.seconds, static_cast<double>(p.count)});
+    return said;
+  };
+  mts_test::check_resumes([] { return PhaseTimes(); }, add, 5, 4);
+  PhaseTimes times, loaded;
+  add(times, 0);
+  {
+    const std::string bytes = mts_test::saved(times);
+    mts_test::load(loaded, bytes);
+  }
+  CHECK(loaded.phases()[0].name == "even");
 }

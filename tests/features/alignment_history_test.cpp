@@ -6,6 +6,7 @@
 #include "features/reference.hpp"
 #include "mts/features/batch_z_score.hpp"
 #include "mts/features/compose.hpp"
+#include "support/state.hpp"
 
 using namespace mts_test;
 using namespace mts::features;
@@ -110,4 +111,20 @@ TEST_CASE("alignments: what is refused leaves no trace") {
   CHECK_REFUSED(mts::ValueError, AlignmentHistory(1, {.prior_count = -1}), "prior_count");
   CHECK_REFUSED(mts::ValueError, AlignmentHistory(1, {.columns = {}}), "at least 1 column");
   CHECK_REFUSED(mts::ValueError, compose(h, h), "two columns are called 'alignment_shrunk_mean'");
+}
+
+TEST_CASE("alignments: a record that was saved and loaded goes on as one left alone, in all of its copies") {
+  const auto observe = [](AlignmentHistory& h, int k) {
+    h.observe(std::vector<Index>{k % 5, 2}, std::vector<double>{0.5 * k - 1, 1.0 / (1 + k)});
+    const auto said = looked_up(h, {0, 1, 2, 3, 4});
+    return std::vector<double>(said.data(), said.data() + said.size());
+  };
+  const auto make = [] { return AlignmentHistory(5, {.rate = 0.1, .columns = all_statistics}); };
+  check_resumes(make, observe, 7, 6);
+  auto h = make(), other = make();
+  observe(h, 3);
+  const AlignmentHistory copy = other;
+  load(other, saved(h));
+  CHECK(looked_up(copy, {2, 3}) == looked_up(h, {2, 3}));
+  check_refuses(h, saved(AlignmentHistory(6)));
 }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "features/support.hpp"
+#include "mts/features/alignment_history.hpp"
 #include "mts/features/class_label.hpp"
 #include "mts/features/dataset_z_score.hpp"
 #include "mts/features/group.hpp"
@@ -11,8 +12,10 @@
 #include "mts/features/nearest_real_cosine.hpp"
 #include "mts/features/nearest_validation_cosine.hpp"
 #include "mts/features/real_centre_cosine.hpp"
+#include "mts/features/synthetic_centre_cosine.hpp"
 #include "mts/features/validation_centre_cosine.hpp"
 #include "mts/nn/mlp.hpp"
+#include "support/state.hpp"
 
 using namespace mts_test;
 using namespace mts::features;
@@ -262,4 +265,48 @@ TEST_CASE("the same bits for any number of threads, whole compositions too") {
   const auto one = run(1);
   CHECK((run(2) == one));
   CHECK((run(4) == one));
+}
+
+TEST_CASE(
+    "compose: tables and records are saved with the composition; one that was not fitted is as good as the one that "
+    "was") {
+  const ToyPool pool;
+  const Samples samples{{1, 4, 7}, {}, {}}, none;
+  const LossesOnly train{mts::SampleVector::LinSpaced(3, 0, 2)};
+  const auto make = [&](bool fit) {
+    AlignmentHistory history(10);
+    auto features = compose(Loss{}, BatchZScore{history}, DatasetZScore{RealCentreCosine{}}, NearestRealCosine{2});
+    if (fit) features.fit(pool.e, pool.samples);
+    return std::pair(std::move(features), std::move(history));
+  };
+  const auto say = [&](const auto& f) {
+    return extracted(f, context_of(train, mts::NoValidation{}, samples, none), 3);
+  };
+  auto [features, history] = make(true);
+  history.observe(std::vector<Index>{1, 4, 4}, std::vector<double>{1, -2, 3});
+  const std::string bytes = saved(features);
+  for (const bool fitted : {true, false}) {
+    auto [other, record] = make(fitted);
+    load(other, bytes);
+    CHECK(say(other) == say(features));
+    CHECK(looked_up(record, {1, 4}) == looked_up(history, {1, 4}));
+    CHECK(saved(other) == bytes);
+  }
+
+  // Refused in its last part: those before it are put back, a record and a table that was not fitted.
+  auto [empty, record] = make(false);
+  record.observe(std::vector<Index>{0}, std::vector<double>{5});
+  check_refuses(empty, bytes.substr(0, bytes.size() - 1));
+  CHECK(looked_up(record, {0})(0, 0) != 0);
+  auto [smaller, unused] = make(false);
+  smaller.fit(pool.e.topRows(9), Samples{{}, {0, 0, 0, 0, 0, 1, 1, 1, 1}, {0, 0, 0, 1, 1, 0, 0, 1, 1}});
+  check_refuses(smaller, bytes);
+  auto others = compose(Loss{}, BatchZScore{AlignmentHistory(10)}, DatasetZScore{RealCentreCosine{}});
+  check_refuses(others, bytes);
+  auto wider =
+      compose(Loss{}, BatchZScore{AlignmentHistory(10)}, DatasetZScore{RealCentreCosine{}}, NearestRealCosine{3});
+  check_refuses(wider, bytes);
+  auto renamed =
+      compose(Loss{}, BatchZScore{AlignmentHistory(10)}, DatasetZScore{SyntheticCentreCosine{}}, NearestRealCosine{2});
+  check_refuses(renamed, bytes);
 }

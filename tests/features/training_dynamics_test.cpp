@@ -6,6 +6,7 @@
 
 #include "features/reference.hpp"
 #include "mts/nn/mlp.hpp"
+#include "support/state.hpp"
 
 using namespace mts_test;
 using mts::features::TrainingDynamics;
@@ -197,4 +198,23 @@ TEST_CASE("dynamics: what is refused leaves no trace") {
   CHECK_REFUSED(mts::ShapeError, d.score(model, theta, batch, Samples{{0}, {0}, {}}), "score: gradient norms");
   CHECK_REFUSED(mts::ValueError, d.score(model, theta, batch, Samples{{0, 9}, {0, 1}, {}}), "score: id of sample 1");
   CHECK_REFUSED(mts::ValueError, d.score_pool(model, theta, 0, [](auto&&...) {}), "batch size");
+}
+
+TEST_CASE("dynamics: records that were saved and loaded go on as those left alone") {
+  const DynamicsPool<double> pool(9, 4, 3);
+  const auto model = mts::nn::mlp<double>({4, 5, 3});
+  const auto go = [&](TrainingDynamics& d, int k) {
+    const auto theta = model.initialize({1, "theta", static_cast<std::uint64_t>(k)});
+    d.observe(std::vector<Index>{0, 1, 2}, predicting({k % 2, 1, k % 3}), std::vector<int>{0, 1, 2});
+    d.score_pool(model, theta, 4, pool.gather());
+    std::vector<double> said{static_cast<double>(d.forgotten(0)), static_cast<double>(d.visits(2)),
+                             static_cast<double>(d.learned(2))};
+    for (const auto& norms : {d.gradient_norms(), d.error_norms()})
+      said.insert(said.end(), norms.data(), norms.data() + norms.size());
+    return said;
+  };
+  check_resumes([] { return TrainingDynamics(9); }, go, 3, 4);
+  TrainingDynamics d(9);
+  go(d, 0);
+  check_refuses(d, saved(TrainingDynamics(8)));
 }

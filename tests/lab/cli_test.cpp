@@ -239,6 +239,7 @@ TEST_CASE("Command line: the help names every option once, with its default, in 
   Session session;
   for_each_setting(settings, visitor);
   for_each_session_option(session, visitor);
+  for_each_resume_option(session, visitor);
   CHECK(text.find("[64,256,1024]") != std::string::npos);
   CHECK(text.find("joint or crossed [joint]") != std::string::npos);
   std::istringstream lines(text);

@@ -189,4 +189,24 @@ TEST_CASE("Config: what can't be taken is refused by file, option, expectation a
   CHECK_REFUSED(UsageError, parse_words({"run", "--out", "o", "--config", (folder / "run.json").string()}), "--method");
 }
 
+TEST_CASE("Config: what differs from the settings that a checkpoint names is told option by option, versions too") {
+  Settings s;
+  const std::string line = settings_line(s);
+  CHECK(line.find('\n') == std::string::npos);
+  CHECK(differences_of(line, s).empty());
+  s.steps = 7;
+  s.methods = {"mts"};
+  CHECK(differences_of(line, s) ==
+        std::vector<std::string>{R"(method: ["uniform","weight-net","mts"] there, ["mts"] here)",
+                                 "steps: 600 there, 7 here"});
+  auto file = nlohmann::ordered_json::parse(line);
+  file["versions"]["Eigen"] = "2.0.0";
+  file["options"].erase("momentum");
+  const auto differences = differences_of(file.dump(), Settings());
+  REQUIRE(differences.size() == 2);
+  CHECK(differences[0] == "momentum: nothing there, 0.9 here");
+  CHECK(differences[1].find("Eigen: \"2.0.0\" there") != std::string::npos);
+  for (const char* text : {"", "no JSON", "[]", "{\"options\": 3}"}) CHECK(!differences_of(text, Settings()).empty());
+}
+
 }  // namespace

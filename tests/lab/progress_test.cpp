@@ -57,4 +57,17 @@ TEST_CASE("Progress: a new task takes the place of the one before it") {
   CHECK(out.str() == "\r\x1b[Kone: 0 %\r\x1b[K\r\x1b[Ktwo: 0 %\r\x1b[K");
 }
 
+TEST_CASE("Progress: what was done before this session counts as done and says nothing about the speed") {
+  std::ostringstream out;
+  double now = 0;
+  Progress progress(out, false, [&] { return now; });
+  progress.begin("runs", 200);
+  progress.skip(100);
+  now = 10;
+  progress.advance(10);
+  progress.end();
+  // 110 of 200; 10 units in 10 s, so 90 s for the rest.
+  CHECK(out.str() == "runs ...\nruns: 55 %, 1:30 left\n");
+}
+
 }  // namespace

@@ -1,5 +1,9 @@
 #include "lab/study.hpp"
 
+#include <cstring>
+#include <optional>
+#include <set>
+
 #include "lab/interrupt.hpp"
 #include "lab/support.hpp"
 #include "mts/core/parallel.hpp"
@@ -30,11 +34,12 @@ Settings small_settings() {
   return s;
 }
 
-Study study_of(const Settings& s, const ProblemSource& source, int threads, std::atomic<bool>& stop) {
+Study study_of(const Settings& s, const ProblemSource& source, int threads, std::atomic<bool>& stop,
+               const std::optional<Keeping>& keeping = {}) {
   const mts::ThreadLimit limit(threads);
   std::ostringstream said;
   Progress progress(said, false);
-  return run_study(s, source, progress, stop);
+  return run_study(s, source, progress, stop, keeping);
 }
 
 TEST_CASE("Study: every method with every batch on every seed, in that order; a problem is made once a seed") {
@@ -93,6 +98,64 @@ TEST_CASE("Study: a stop that is asked for comes") {
   Settings s = small_settings();
   s.steps = 100000000;
   CHECK_THROWS_AS(study_of(s, source, 2, stop), Interrupted);
+}
+
+TEST_CASE(
+    "Study: runs that are kept go on after a stop with the same bits, are not trained again, and go when handed on") {
+  const mts_test::TemporaryFolder folder;
+  const SmallSource source;
+  std::atomic<bool> stop{false};
+  const auto s = small_settings();
+  const auto expected = study_of(s, source, 1, stop);
+  const auto files = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path)) names.insert(entry.path().filename());
+    return names;
+  };
+  std::atomic<int> asked{0};
+  Keeping keeping;
+  keeping.path = [&](const Cell& cell) {
+    if (++asked == 3) stop = true;
+    return folder / mts::detail::text(cell.method, cell.batch, "-", cell.seed);
+  };
+  keeping.every = 1e9;
+  CHECK_THROWS_AS(study_of(s, source, 1, stop, keeping), Interrupted);
+  CHECK(files().size() == 2);  // two are trained, the third was stopped before its first step
+  stop = false;
+  for (const bool keeps : {true, false}) {
+    keeping.keeps_trained = keeps;
+    const auto study = study_of(s, source, 2, stop, keeping);
+    for (std::size_t k = 0; k < study.runs.size(); ++k) {
+      const Run &run = study.runs[k], &alone = expected.runs[k];
+      CHECK(run.accuracy == alone.accuracy);
+      CHECK(run.weights == alone.weights);
+      REQUIRE(run.dynamics.size() == alone.dynamics.size());
+      CHECK(std::memcmp(run.dynamics.data(), alone.dynamics.data(), run.dynamics.size() * sizeof(StepRow)) == 0);
+    }
+    CHECK(files().size() == (keeps ? 12 : 0));
+  }
+}
+
+TEST_CASE("Study: data that have changed since are another run") {
+  const mts_test::TemporaryFolder folder;
+  const SmallSource source;
+  std::atomic<bool> stop{false};
+  auto s = small_settings();
+  s.methods = {"uniform"};
+  s.batches = {8};
+  s.seeds = 1;
+  const Keeping keeping{[&](const Cell&) { return folder / "run"; }, 1e9, true};
+  const auto study = study_of(s, source, 1, stop, keeping);
+  struct Other final : ProblemSource {
+    mts::data::Problem make(std::uint64_t seed) const override {
+      auto problem = mts_test::small_problem(seed);
+      problem.pool.labels[7] = (problem.pool.labels[7] + 1) % 3;
+      return problem;
+    }
+  };
+  const auto alone = study_of(s, Other(), 1, stop), after = study_of(s, Other(), 1, stop, keeping);
+  CHECK(after.runs[0].dynamics.back().train_loss == alone.runs[0].dynamics.back().train_loss);
+  CHECK(after.runs[0].dynamics.back().train_loss != study.runs[0].dynamics.back().train_loss);
 }
 
 TEST_CASE("Study: a run that fails is named, and ends the others") {

@@ -145,6 +145,7 @@ class Child {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
   void interrupt() { ::kill(pid_, SIGINT); }
+  void kill() { ::kill(pid_, SIGKILL); }
   std::string out() const { return read_plainly(out_); }
   std::string err() const { return read_plainly(err_); }
 

@@ -14,6 +14,7 @@
 #include "mts/selection/rules/soft_gate.hpp"
 #include "mts/selection/uniform_step.hpp"
 #include "selection/toy.hpp"
+#include "support/state.hpp"
 
 using namespace mts;
 using toy::Dense;
@@ -312,4 +313,50 @@ TEST_CASE("rules::keep_lowest: ties go to the first") {
   CHECK(w == expected);
   CHECK(rules::kept_of("x", 10, 0.001) == 1);
   CHECK(rules::kept_of("x", 10, 1) == 10);
+}
+
+namespace {
+
+/// A rule with a memory: the weight of a sample is how often it was in a batch. Saved with its step.
+struct Remembering {
+  static constexpr const char* name = "remembering";
+  static constexpr bool shows = false;
+  std::vector<double> visits = std::vector<double>(40);
+  template <class Context>
+  void operator()(const Context& context, SampleVector& w) {
+    w.resize(context.losses().size());
+    for (Index i = 0; i < w.size(); ++i) {
+      double& n = visits[static_cast<std::size_t>(context.samples().ids[static_cast<std::size_t>(i)])];
+      w[i] = ++n;
+    }
+  }
+  void save(std::ostream& out) const { mts::detail::StateWriter(out, "Remembering", kind).vector(visits); }
+  void load(std::istream& in) {
+    visits = mts::detail::StateReader(in, "Remembering", kind).vector<double>("visits", 40);
+  }
+  static constexpr mts::detail::StateKind kind = {'r', 'e', 'm', 'e', 'm', 'b', 'e', 'r'};
+};
+
+}  // namespace
+
+TEST_CASE(
+    "RuleStep: one that was saved and loaded goes on as one left alone, with a rule's memory; another rule's is "
+    "refused") {
+  const Toy problem(with_momentum());
+  const auto step_of = [&](auto& step, int k) {
+    const auto number = static_cast<std::uint64_t>(k);
+    const StepReport r = go(step, problem.train(number), problem.validation(number));
+    return std::pair(r.step, r.train_loss);
+  };
+  for (const int before : {0, 1, 4}) {
+    mts_test::check_resumes([&] { return make(problem, Remembering{}, 1); }, step_of, before, 3);
+    mts_test::check_resumes([&] { return make(problem, rules::SmallLoss(0.5, 6)); }, step_of, before, 3);
+  }
+  mts_test::check_resumes([&] { return make(problem, rules::L2rw{}); }, step_of, 2, 3);
+  mts_test::check_resumes([&] { return make(problem, rules::SoftGate{}); }, step_of, 2, 3);
+  mts_test::check_resumes([&] { return make(problem, rules::Glister{}); }, step_of, 2, 3);
+  mts_test::check_resumes([&] { return make(problem, rules::RhoLoss(SampleVector::LinSpaced(40, 0, 1), 0.5)); },
+                          step_of, 2, 3);
+  auto gate = make(problem, rules::SoftGate{});
+  mts_test::check_refuses(gate, mts_test::saved(make(problem, rules::L2rw{})));
 }

@@ -5,6 +5,7 @@
 
 #include "data/support.hpp"
 #include "selection/toy.hpp"
+#include "support/state.hpp"
 
 using namespace mts;
 using toy::Dense;
@@ -83,4 +84,20 @@ TEST_CASE("a number that is not finite names the step, the quantity and the inde
   empty.batch.inputs.resize(0, 4);
   empty.batch.labels.clear();
   CHECK_REFUSED(ShapeError, step(empty.batch, {}), "empty batch");
+}
+
+TEST_CASE("a uniform step that was saved and loaded goes on as one left alone; the state of another theta is refused") {
+  toy::Spec spec;
+  spec.inner = toy::sgd({.learning_rate = 0.5, .momentum = 0.9, .weight_decay = 0.01, .schedule = cosine(8)});
+  const Toy problem(spec);
+  const auto go = [&](auto& step, int k) {
+    const auto train = problem.train(static_cast<std::uint64_t>(k));
+    const StepReport r = step(train.batch, train.samples);
+    return std::pair(r.step, r.train_loss);
+  };
+  for (const int before : {0, 1, 4}) mts_test::check_resumes([&] { return make(problem); }, go, before, 4);
+  spec.classes = 4;
+  const Toy other(spec);
+  auto step = make(problem);
+  mts_test::check_refuses(step, mts_test::saved(make(other)));
 }

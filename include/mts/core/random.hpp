@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "mts/core/error.hpp"
+#include "mts/core/state.hpp"
 
 namespace mts {
 
@@ -124,7 +125,22 @@ class RandomStream {
     if (position & 1) (*this)();
   }
 
+  /// Writes which stream this is, and its position.
+  void save(std::ostream& out) const {
+    detail::StateWriter(out, "RandomStream::save", kind).number(key_).number(index_).number(position_);
+  }
+  /// Goes to a saved position of this stream.
+  /// \throws DataError if the stream ends early, or holds the position of another stream; then nothing has changed
+  void load(std::istream& in) {
+    detail::StateReader reader(in, "RandomStream::load", kind);
+    reader.same("key", key_);
+    reader.same("index", index_);
+    seek(reader.number<std::uint64_t>("position"));
+  }
+
  private:
+  static constexpr detail::StateKind kind = {'m', 't', 's', '-', 'r', 'n', 'd', '1'};
+
   std::uint64_t key_;
   std::uint64_t index_;
   std::uint64_t position_ = 0;

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "mts/data/bytes.hpp"
 
@@ -20,7 +21,7 @@ namespace mts::data {
 
 /// Puts `bytes` at `path`: writes a new file in the same folder, has it stored (fsync), and renames it into place. A reader
 /// sees the old contents or the new, never half of them; if anything fails, the old ones stay and the new file
-/// is removed. Missing folders are made. Safe to call from several threads and processes; the last one wins.
+/// is removed (if the program is killed it stays, as .NAME.PID.COUNT.part; `remove_parts`). Missing folders are made. Safe to call from several threads and processes; the last one wins.
 /// \throws DataError that names the path, the call that failed and the system's reason
 inline void write_atomically(const std::filesystem::path& path, std::string_view bytes) {
   static std::atomic<unsigned> count{0};
@@ -58,6 +59,23 @@ inline void write_atomically(const std::filesystem::path& path, std::string_view
   if (::close(std::exchange(part.file, -1)) != 0) throw refusal("close");
   if (::rename(part.name.c_str(), path.c_str()) != 0) throw refusal("rename");
   part.ours = false;
+}
+
+/// Removes what calls of `write_atomically` for this path left behind when their program was killed. Not while another process
+/// writes the path.
+inline void remove_parts(const std::filesystem::path& path) {
+  const std::string begin = detail::text(".", path.filename().string(), ".");
+  std::error_code error;
+  std::vector<std::filesystem::path> parts;
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (!name.starts_with(begin) || !name.ends_with(".part")) continue;
+    const std::string numbers = name.substr(begin.size(), name.size() - begin.size());  // PID.COUNT.part
+    if (numbers.find_first_not_of("0123456789.") == numbers.size() - std::string_view("part").size())
+      parts.push_back(at->path());
+  }
+  for (const auto& part : parts) std::filesystem::remove(part, error);
 }
 
 }  // namespace mts::data

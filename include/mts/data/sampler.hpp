@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mts/core/random.hpp"
+#include "mts/core/state.hpp"
 #include "mts/core/types.hpp"
 
 namespace mts::data {
@@ -89,6 +90,34 @@ class EpochSampler {
     make_order();
   }
 
+  /// Writes the state, and what it is one of: pool size and options.
+  void save(std::ostream& out) const {
+    mts::detail::StateWriter(out, "EpochSampler::save", kind)
+        .count(pool_size_)
+        .count(options_.batch)
+        .number(options_.seed)
+        .words(options_.purpose)
+        .number(options_.drop_last)
+        .number(state_.epoch)
+        .count(state_.position);
+  }
+  /// \throws DataError if the stream ends early, or holds the state of a sampler of another pool size or other options; then
+  ///         nothing has changed
+  void load(std::istream& in) {
+    mts::detail::StateReader reader(in, "EpochSampler::load", kind);
+    reader.same("pool size", std::int64_t{pool_size_});
+    reader.same("batch", std::int64_t{options_.batch});
+    reader.same("seed", options_.seed);
+    const std::string purpose = reader.words("purpose");
+    reader.check(purpose == options_.purpose, "purpose", options_.purpose, purpose);
+    reader.check(reader.flag("drop_last") == options_.drop_last, "drop_last", options_.drop_last, !options_.drop_last);
+    State state;
+    state.epoch = reader.number<std::uint64_t>("epoch");
+    state.position = reader.count("position");
+    reader.check(state.position <= pool_size_, "position", mts::detail::text("at most ", pool_size_), state.position);
+    restore(state);
+  }
+
   Index pool_size() const { return pool_size_; }
   const Options& options() const { return options_; }
   /// Batches in an epoch (without exclusions).
@@ -97,6 +126,8 @@ class EpochSampler {
   }
 
  private:
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 's', 'm', 'p', '1'};
+
   void make_order() {
     RandomStream stream(options_.seed, options_.purpose, state_.epoch);
     order_.resize(static_cast<std::size_t>(pool_size_));

@@ -9,6 +9,7 @@
 
 #include "mts/core/error.hpp"
 #include "mts/core/random.hpp"
+#include "mts/core/state.hpp"
 #include "mts/core/types.hpp"
 
 namespace mts::data {
@@ -73,10 +74,40 @@ class WeightedSampler {
     state_ = state;
     make_order();
   }
+
+  /// Writes the state, and what it is one of: weights and options.
+  void save(std::ostream& out) const {
+    mts::detail::StateWriter(out, "WeightedSampler::save", kind)
+        .vector(weights_)
+        .count(options_.batch)
+        .number(options_.seed)
+        .words(options_.purpose)
+        .number(state_.epoch)
+        .count(state_.position);
+  }
+  /// \throws DataError if the stream ends early, or holds the state of a sampler of other weights or options; then nothing has
+  ///         changed
+  void load(std::istream& in) {
+    mts::detail::StateReader reader(in, "WeightedSampler::load", kind);
+    const SampleVector weights = reader.sample_vector("weights", weights_.size());
+    for (Index i = 0; i < weights.size(); ++i)
+      reader.check(weights[i] == weights_[i], mts::detail::text("weight of sample ", i), weights_[i], weights[i]);
+    reader.same("batch", std::int64_t{options_.batch});
+    reader.same("seed", options_.seed);
+    const std::string purpose = reader.words("purpose");
+    reader.check(purpose == options_.purpose, "purpose", options_.purpose, purpose);
+    State state;
+    state.epoch = reader.number<std::uint64_t>("epoch");
+    state.position = reader.count("position");
+    reader.check(state.position <= pool_size(), "position", mts::detail::text("at most ", pool_size()), state.position);
+    restore(state);
+  }
   Index pool_size() const { return weights_.size(); }
   const Options& options() const { return options_; }
 
  private:
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 'w', 's', 'm', '1'};
+
   void make_order() {
     RandomStream stream(options_.seed, options_.purpose, state_.epoch);
     const Index n = weights_.size();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mts/core/error.hpp"
+#include "mts/core/state.hpp"
 
 namespace mts::diagnostics {
 
@@ -99,6 +100,27 @@ class GsnrAccumulator {
     }
   }
 
+  /// Writes the blocks.
+  void save(std::ostream& out) const {
+    mts::detail::StateWriter writer(out, "GsnrAccumulator::save", kind);
+    writer.count(parameters_).count(blocks());
+    for (const Block& b : blocks_) writer.count(b.count).vector(b.mean).vector(b.squares);
+  }
+  /// \throws DataError if the stream ends early, or holds something else or another number of parameters or blocks; then nothing
+  ///   has changed
+  void load(std::istream& in) {
+    mts::detail::StateReader reader(in, "GsnrAccumulator::load", kind);
+    reader.same("parameters", std::int64_t{parameters_});
+    reader.same("blocks", std::int64_t{blocks()});
+    std::vector<Block> loaded(blocks_.size());
+    for (Block& b : loaded) {
+      b.count = reader.count("replicates of a block");
+      b.mean = reader.sample_vector("mean of a block", b.count > 0 ? parameters_ : 0);
+      b.squares = reader.sample_vector("squares of a block", b.count > 0 ? parameters_ : 0);
+    }
+    blocks_ = std::move(loaded);
+  }
+
   /// The mean of all replicates. \throws ValueError if there are none
   SampleVector mean() const {
     check_value(replicates() > 0, "GsnrAccumulator::mean", "there are no replicates");
@@ -164,6 +186,8 @@ class GsnrAccumulator {
   }
 
  private:
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 'g', 's', 'n', '1'};
+
   struct Block {
     Index count = 0;
     SampleVector mean, squares;  ///< empty while count = 0; squares: sum of squares about the mean

@@ -12,10 +12,14 @@
 
 #include <array>
 #include <chrono>
+#include <mutex>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "mts/core/error.hpp"
+#include "mts/core/state.hpp"
 
 namespace mts::diagnostics {
 
@@ -61,7 +65,37 @@ class PhaseTimes {
   }
   friend PhaseTimes operator+(PhaseTimes a, const PhaseTimes& b) { return a += b; }
 
+  /// Writes names, seconds and counts.
+  void save(std::ostream& out) const {
+    mts::detail::StateWriter writer(out, "PhaseTimes::save", kind);
+    writer.count(static_cast<Index>(size_));
+    for (const auto& p : phases()) writer.words(p.name).number(p.seconds).count(p.count);
+  }
+  /// \throws DataError if the stream ends early, or holds something else; then nothing has changed
+  void load(std::istream& in) {
+    mts::detail::StateReader reader(in, "PhaseTimes::load", kind);
+    const Index n = reader.count("phases");
+    reader.check(n <= static_cast<Index>(max_phases), "phases", mts::detail::text("at most ", max_phases), n);
+    PhaseTimes loaded;
+    for (Index k = 0; k < n; ++k) {
+      const std::string name = reader.words("name of a phase");
+      const double seconds = reader.finite("seconds of a phase");
+      loaded.add_named(kept(name), seconds, reader.count("times of a phase"));
+    }
+    *this = loaded;
+  }
+
  private:
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 'p', 'h', 's', '1'};
+
+  /// The name in memory that stays, as that of a literal does: one copy of each name that was ever loaded.
+  static std::string_view kept(const std::string& name) {
+    static std::mutex mutex;
+    static std::set<std::string> names;
+    const std::lock_guard lock(mutex);
+    return *names.insert(name).first;
+  }
+
   void add_named(std::string_view name, double seconds, Index count) {
     std::size_t k = 0;
     while (k < size_ && phases_[k].name != name) ++k;

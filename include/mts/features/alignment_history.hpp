@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "mts/core/state.hpp"
 #include "mts/features/detail/checks.hpp"
 
 namespace mts::features {
@@ -88,6 +89,20 @@ class AlignmentHistory {
   /// Forgets all alignments.
   void clear() { std::fill(record_->begin(), record_->end(), Sample{}); }
 
+  /// Writes the record.
+  void save(std::ostream& out) const { mts::detail::StateWriter(out, "AlignmentHistory::save", kind).vector(*record_); }
+  /// The record of all copies <- a saved one.
+  /// \throws DataError if the stream ends early, or holds something else or the record of a pool of another size; then nothing
+  ///         has changed
+  void load(std::istream& in) {
+    mts::detail::StateReader reader(in, "AlignmentHistory::load", kind);
+    auto record = reader.vector<Sample>("samples", size());
+    for (const Sample& s : record)
+      reader.check(s.count >= 0 && std::isfinite(s.mean) && std::isfinite(s.variance) && std::isfinite(s.weights),
+                   "a sample's record", "finite numbers and a count of at least 0", "others");
+    *record_ = std::move(record);
+  }
+
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>>) const {
     const auto& ids = context.samples.ids;
@@ -105,6 +120,7 @@ class AlignmentHistory {
 
  private:
   static constexpr std::string_view name_ = "alignment_history";
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 'a', 'l', 'h', '1'};
 
   struct Sample {
     double mean = 0, variance = 0, weights = 0;  ///< m, v, W

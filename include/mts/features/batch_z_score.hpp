@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mts/core/state.hpp"
 #include "mts/features/detail/checks.hpp"
 
 namespace mts::features {
@@ -66,6 +67,19 @@ class BatchZScore {
     requires requires(E& e, Args&&... args) { e.fit(std::forward<Args>(args)...); }
   void fit(Args&&... args) {
     inner_.fit(std::forward<Args>(args)...);
+  }
+
+  /// What the inner extractor keeps; nothing is carried from batch to batch here.
+  void save(std::ostream& out) const
+    requires Stateful<E>
+  {
+    inner_.save(out);
+  }
+  /// \throws DataError as the inner extractor's load
+  void load(std::istream& in)
+    requires Stateful<E>
+  {
+    inner_.load(in);
   }
 
   template <class Context>

@@ -168,6 +168,29 @@ class Composition {
     detail::check_columns_finite("features", layout_.continuous, rows, samples);
   }
 
+  /// What those of the extractors keep that keep something (are Stateful): tables that were fitted, records of past steps.
+  void save(std::ostream& out) const {
+    mts::detail::StateWriter(out, "features: save", kind).count(dimension()).count(stateful());
+    const auto one = [&](const auto& e) {
+      if constexpr (Stateful<std::remove_cvref_t<decltype(e)>>) e.save(out);
+    };
+    std::apply([&](const auto&... e) { (one(e), ...); }, extractors_);
+  }
+  /// \throws DataError if the stream ends early, or holds the state of other features; then nothing has changed
+  void load(std::istream& in) {
+    mts::detail::StateReader reader(in, "features: load", kind);
+    reader.same("columns", std::int64_t{dimension()});
+    reader.same("extractors that keep something", std::int64_t{stateful()});
+    const auto kept = [](auto& e) {
+      if constexpr (Stateful<std::remove_reference_t<decltype(e)>>)
+        return std::tie(e);
+      else
+        return std::tuple<>();
+    };
+    std::apply([&](auto&... e) { std::apply([&](auto&... k) { load_all(in, k...); }, std::tuple_cat(kept(e)...)); },
+               extractors_);
+  }
+
   /// What each extractor adds, in order; a composition within it counts as its extractors.
   std::vector<FeatureSummary> summary() const {
     std::vector<FeatureSummary> all;
@@ -193,6 +216,9 @@ class Composition {
   }
 
  private:
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 'f', 't', 'r', '1'};
+  static constexpr Index stateful() { return (Index{0} + ... + (Stateful<E> ? 1 : 0)); }
+
   struct Part {
     Index column = 0, columns = 0;
     std::size_t categorical = 0, categoricals = 0;

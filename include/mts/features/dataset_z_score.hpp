@@ -52,6 +52,21 @@ class DatasetZScore {
     measure();
   }
 
+  /// The inner extractor's table; mean and deviation follow from it.
+  void save(std::ostream& out) const
+    requires Stateful<E>
+  {
+    inner_.save(out);
+  }
+  /// \throws DataError as the inner extractor's load
+  void load(std::istream& in)
+    requires Stateful<E>
+  {
+    inner_.load(in);
+    mean_ = standard_deviation_ = 0;
+    if (inner_.table().fitted()) measure();
+  }
+
   template <class Context>
   void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
     inner_.extract(context, rows, columns);

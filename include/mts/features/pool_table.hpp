@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "mts/core/state.hpp"
 #include "mts/features/detail/checks.hpp"
 
 namespace mts::features {
@@ -47,7 +48,36 @@ class PoolTable {
     }
   }
 
+  /// Writes the table, or that there is none, and whose it is.
+  void save(std::ostream& out) const {
+    mts::detail::StateWriter(out, owner_ + ": save", kind)
+        .words(owner_)
+        .count(values_.cols())
+        .vector(std::span<const double>(values_.data(), static_cast<std::size_t>(values_.size())));
+  }
+  /// Takes the place of what was there: where a table is fitted, one of as many rows, or none.
+  /// \param columns  D, as many as the table must have where there is one
+  /// \throws DataError if the stream ends early, or holds something else, another feature's table or one of another shape; then
+  ///         nothing has changed
+  void load(std::istream& in, Index columns) {
+    mts::detail::StateReader reader(in, owner_ + ": load", kind);
+    const std::string owner = reader.words("whose table");
+    reader.check(owner == owner_, "whose table", owner_, owner);
+    const Index found = reader.count("columns");
+    const auto entries = reader.vector<double>("entries of the table");
+    const auto n = static_cast<Index>(entries.size());
+    if (n > 0) {
+      reader.check(found == columns && n % columns == 0, "columns", columns, found);
+      reader.check(!fitted() || n / columns == values_.rows(), "samples of the table", values_.rows(), n / columns);
+      for (const double x : entries) reader.check(std::isfinite(x), "entry of the table", "a finite number", x);
+    }
+    values_ = n > 0 ? RowMatrix<double>(Eigen::Map<const RowMatrix<double>>(entries.data(), n / columns, columns))
+                    : RowMatrix<double>();
+  }
+
  private:
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 't', 'b', 'l', '1'};
+
   std::string owner_;
   RowMatrix<double> values_;
 };

@@ -15,6 +15,7 @@
 
 #include <numeric>
 
+#include "mts/core/state.hpp"
 #include "mts/features/detail/checks.hpp"
 
 namespace mts::features {
@@ -113,8 +114,42 @@ class TrainingDynamics {
   Index forgotten(Index id) const { return at(id).forgotten; }  ///< how often
   bool learned(Index id) const { return at(id).learned; }       ///< whether it was ever predicted right
 
+  /// Writes the three records.
+  void save(std::ostream& out) const {
+    mts::detail::StateWriter writer(out, "TrainingDynamics::save", kind);
+    writer.count(size());
+    for (const Sample& s : samples_)
+      writer.number(s.gradient_norms)
+          .number(s.error_norms)
+          .count(s.gradient_scores)
+          .count(s.error_scores)
+          .count(s.visits)
+          .count(s.forgotten)
+          .number(s.right)
+          .number(s.learned);
+  }
+  /// \throws DataError if the stream ends early, or holds something else or the records of a pool of another size; then
+  ///         nothing has changed
+  void load(std::istream& in) {
+    mts::detail::StateReader reader(in, "TrainingDynamics::load", kind);
+    reader.same("pool size", std::int64_t{size()});
+    std::vector<Sample> samples(samples_.size());
+    for (Sample& s : samples) {
+      s.gradient_norms = reader.finite("sum of gradient norms");
+      s.error_norms = reader.finite("sum of error norms");
+      s.gradient_scores = reader.count("scores of gradients");
+      s.error_scores = reader.count("scores of errors");
+      s.visits = reader.count("visits");
+      s.forgotten = reader.count("times forgotten");
+      s.right = reader.flag("whether predicted right");
+      s.learned = reader.flag("whether learned");
+    }
+    samples_ = std::move(samples);
+  }
+
  private:
   static constexpr std::string_view name = "TrainingDynamics";
+  static constexpr mts::detail::StateKind kind = {'m', 't', 's', '-', 'd', 'y', 'n', '1'};
 
   struct Sample {
     double gradient_norms = 0, error_norms = 0;  ///< sums

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "mts/core/state.hpp"
 #include "mts/selection/alignment.hpp"
 #include "mts/selection/linearize.hpp"
 #include "mts/selection/step_report.hpp"
@@ -104,7 +105,7 @@ class RuleContext {
 ///
 /// \tparam Rule  has `name` (for the report), `shows` (static constexpr bool: whether it looks at logits or embeddings) and
 ///   `operator()(const Context&, SampleVector& w)`: fills w with N weights, finite and >= 0. Where all are 0 the gradient is 0, as in
-///   the sources, and the report warns. A rule may keep a state of its own.
+///   the sources, and the report warns. A rule may keep a state of its own; it is saved with the step's where the rule is `Stateful`.
 ///
 /// The result is a function of the initial state and the batches alone: the same bits for any number of threads. An error in
 /// numbers names the step and leaves theta and the optimiser as they were. Not to be called concurrently.
@@ -156,7 +157,37 @@ class RuleStep {
   const Rule& rule() const { return rule_; }
   const BatchWeights& weights() const { return weights_; }  ///< of the last step; all p are 0 where all w were
 
+  /// Writes what the steps so far have made: their number, theta, the optimiser's state, and the rule's where it is Stateful.
+  void save(std::ostream& out) const
+    requires SerializableParameterVector<Theta> && StatefulOptimizer<Inner, Theta>
+  {
+    detail::StateWriter(out, detail::text(Rule::name, ": save"), kind).words(Rule::name).count(steps_);
+    theta_.save(out);
+    inner_.save(out);
+    if constexpr (Stateful<Rule>) rule_.save(out);
+  }
+  /// Goes on from there: with the same batches, the same bits as a step that was never saved.
+  /// \throws DataError if the stream ends early, or holds something else, another rule's step too; then nothing has changed
+  void load(std::istream& in)
+    requires SerializableParameterVector<Theta> && StatefulOptimizer<Inner, Theta>
+  {
+    detail::StateReader reader(in, detail::text(Rule::name, ": load"), kind);
+    const std::string rule = reader.words("the rule");
+    reader.check(rule == Rule::name, "the rule", Rule::name, rule);
+    const Index steps = reader.count("steps");
+    Theta theta = theta_.clone();
+    theta.load(in);
+    Inner inner = inner_;
+    inner.load(in, theta);
+    if constexpr (Stateful<Rule>) rule_.load(in);
+    steps_ = steps;
+    theta_ = std::move(theta);
+    inner_ = std::move(inner);
+  }
+
  private:
+  static constexpr detail::StateKind kind = {'m', 't', 's', '-', 'r', 'u', 'l', '1'};
+
   StepReport step(const Batch& train, const Samples& samples, const Batch& validation,
                   const Samples& validation_samples) {
     StepReport report;

@@ -25,6 +25,7 @@
 
 #include "mts/core/concepts.hpp"
 #include "mts/core/feature_context.hpp"
+#include "mts/core/state.hpp"
 #include "mts/selection/alignment.hpp"
 #include "mts/selection/effective_batch_floor.hpp"
 #include "mts/selection/linearize.hpp"
@@ -71,6 +72,9 @@ class MtsStep {
   using Batch = typename M::Batch;
   using Theta = typename M::Parameters;
   using Phi = typename W::Parameters;
+  /// Whether what it is made of can be written and read back: then so can the step.
+  static constexpr bool serializable = SerializableParameterVector<Theta> && SerializableParameterVector<Phi> &&
+                                       StatefulOptimizer<Inner, Theta> && StatefulOptimizer<Meta, Phi>;
 
   /// \throws ValueError for an option outside its domain
   MtsStep(M model, Theta theta, Inner inner, F features, W weight_net, Phi phi, Meta meta, MtsOptions options = {},
@@ -130,7 +134,46 @@ class MtsStep {
   const SampleVector& logit_gradient() const { return dz_; }             ///< dz
   const Phi& hypergradient() const { return hypergradient_; }            ///< dL_val/dphi
 
+  /// Writes what the steps so far have made: their number, theta, phi, the state of both optimisers, and what the features keep
+  /// where they are Stateful (fitted tables, records of past steps). Not what the last step formed.
+  void save(std::ostream& out) const
+    requires serializable
+  {
+    detail::StateWriter(out, "MtsStep::save", kind).count(steps_).number(Stateful<F>);
+    theta_.save(out);
+    phi_.save(out);
+    inner_.save(out);
+    meta_.save(out);
+    if constexpr (Stateful<F>) features_.save(out);
+  }
+  /// Goes on from there: with the same batches, the same bits as a step that was never saved. Model, weight net, features and
+  /// options are the caller's, as when it was saved. A record that features share with the caller is loaded for both.
+  /// \throws DataError if the stream ends early, or holds something else; then nothing has changed
+  void load(std::istream& in)
+    requires serializable
+  {
+    detail::StateReader reader(in, "MtsStep::load", kind);
+    const Index steps = reader.count("steps");
+    const bool with_features = reader.flag("whether the features keep something");
+    reader.check(with_features == Stateful<F>, "whether the features keep something", Stateful<F>, with_features);
+    Theta theta = theta_.clone();
+    theta.load(in);
+    Phi phi = phi_.clone();
+    phi.load(in);
+    Inner inner = inner_;
+    inner.load(in, theta);
+    Meta meta = meta_;
+    meta.load(in, phi);
+    if constexpr (Stateful<F>) features_.load(in);
+    steps_ = steps;
+    theta_ = std::move(theta);
+    phi_ = std::move(phi);
+    inner_ = std::move(inner);
+    meta_ = std::move(meta);
+  }
+
  private:
+  static constexpr detail::StateKind kind = {'m', 't', 's', '-', 's', 't', 'p', '1'};
   using Features = typename W::Features;
   /// Whether features can be formed while the model shows its samples.
   template <class V>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mts/core/concepts.hpp"
+#include "mts/core/state.hpp"
 #include "mts/selection/linearize.hpp"
 #include "mts/selection/prior_weights.hpp"
 #include "mts/selection/step_report.hpp"
@@ -46,7 +47,33 @@ class UniformStep {
   const Inner& inner() const { return inner_; }
   const BatchWeights& weights() const { return weights_; }
 
+  /// Writes what the steps so far have made: their number, theta, the optimiser's state.
+  void save(std::ostream& out) const
+    requires SerializableParameterVector<Theta> && StatefulOptimizer<Inner, Theta>
+  {
+    detail::StateWriter(out, "UniformStep::save", kind).count(steps_);
+    theta_.save(out);
+    inner_.save(out);
+  }
+  /// Goes on from there: with the same batches, the same bits as a step that was never saved.
+  /// \throws DataError if the stream ends early, or holds something else; then nothing has changed
+  void load(std::istream& in)
+    requires SerializableParameterVector<Theta> && StatefulOptimizer<Inner, Theta>
+  {
+    detail::StateReader reader(in, "UniformStep::load", kind);
+    const Index steps = reader.count("steps");
+    Theta theta = theta_.clone();
+    theta.load(in);
+    Inner inner = inner_;
+    inner.load(in, theta);
+    steps_ = steps;
+    theta_ = std::move(theta);
+    inner_ = std::move(inner);
+  }
+
  private:
+  static constexpr detail::StateKind kind = {'m', 't', 's', '-', 'u', 'n', 'i', '1'};
+
   StepReport step(const Batch& train, const Samples& samples) {
     StepReport report;
     report.step = steps_;

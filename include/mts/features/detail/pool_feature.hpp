@@ -32,6 +32,11 @@ class PoolFeature {
     table_.look_up(context.samples, rows);
   }
 
+  /// What `fit` made, so that a run that goes on need not fit again.
+  void save(std::ostream& out) const { table_.save(out); }
+  /// \throws DataError as `PoolTable::load`
+  void load(std::istream& in) { table_.load(in, static_cast<Index>(layout_.continuous.size())); }
+
  protected:
   PoolFeature(std::string name, std::vector<std::string> columns, std::string cost_of_fit)
       : name_(std::move(name)),
