@@ -94,7 +94,6 @@ if(TARGET mts_lab)
   find_package(nlohmann_json REQUIRED)
   mts_add_fuzz(config FILES ${PROJECT_SOURCE_DIR}/examples/lab/config.cpp ${PROJECT_SOURCE_DIR}/examples/lab/settings.cpp
                LIBRARIES fmt::fmt nlohmann_json::nlohmann_json)
-  target_compile_definitions(fuzz_config PRIVATE MTS_VERSION="${PROJECT_VERSION}")
 endif()
 
 # That faults are found at all: readers with one each.
