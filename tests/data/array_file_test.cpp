@@ -241,6 +241,10 @@ TEST_CASE("a member whose .npy and directory disagree on its length is refused b
     write_plainly(path, mts_test::zip_of({mts_test::zip_entry("x.npy", "text", deflate)}));
     CHECK_REFUSED(DataError, ArrayFile(path), "a.npz:x: expected the magic number");
   }
+  auto shorter = mts_test::zip_entry("x.npy", npy_bytes("(3,)", "abc"), true);
+  shorter.size = shorter.local_size = 40;  // less than the header that comes
+  write_plainly(path, mts_test::zip_of({shorter}));
+  CHECK_REFUSED(DataError, ArrayFile(path), "a.npz:x: expected a .npy header of", "truncated");
   write_plainly(path,
                 mts_test::zip_of({mts_test::zip_entry("x.npy", npy_bytes("(500,)", std::string(500, 'x')), true)}));
   CHECK_REFUSED(DataError, ArrayFile(path, 500), "a.npz:x: expected a compressed array of at most 500 bytes, found 5");

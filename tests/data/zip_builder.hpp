@@ -76,8 +76,8 @@ inline std::string zip_of(const std::vector<ZipEntry>& entries, const ZipEnd& en
                     4) +
              number(e.local_name.size(), 2) + number(wide.size(), 2) + e.local_name + wide + e.data;
     // A field of another kind comes first: it has to be passed over.
-    const std::string wide64 = e.zip64 ? number(0x5455, 2) + number(1, 2) + "x" + number(1, 2) + number(24, 2) +
-                                             number(e.size, 8) + number(e.stored, 8) + number(at, 8)
+    const std::string wide64 = e.zip64 ? number(0x5455, 2) + number(24, 2) + std::string(24, 'x') + number(1, 2) +
+                                             number(24, 2) + number(e.size, 8) + number(e.stored, 8) + number(at, 8)
                                        : "";
     directory += "PK\1\2" + number(45, 2) + number(45, 2) + number(e.flags, 2) + number(e.method, 2) + number(0, 4) +
                  number(e.crc, 4) + number(e.zip64 ? ones : e.stored, 4) + number(e.zip64 ? ones : e.size, 4) +

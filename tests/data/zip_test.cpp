@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/support.hpp"
@@ -137,6 +139,13 @@ TEST_CASE("a zip directory that lies about places is refused") {
             e.zip64 = e.local_zip64 = true;
           })}),
           "expected its 18446744073709551605 bytes before the directory");
+  // A header that lies behind the directory, in the comment.
+  const std::string alone = zip_of({zip_entry("x.npy", "abc")});
+  const auto directory = static_cast<std::int64_t>(alone.find("PK\1\2"));
+  ZipEntry behind = zip_entry("x.npy", "abc");
+  behind.moved = static_cast<std::int64_t>(alone.size());
+  refused(zip_of({behind}, {.comment = alone.substr(0, static_cast<std::size_t>(directory))}),
+          "expected its header at byte");
   // Two members that share bytes: the second header lies in the first one's data.
   const ZipEntry inner = zip_entry("y.npy", "abc");
   const std::string inside = zip_of({inner});
@@ -157,6 +166,9 @@ TEST_CASE("a zip member's two headers have to agree") {
   std::string other_crc = zip_of({changed([](auto&) {})});
   other_crc[14] = static_cast<char>(other_crc[14] + 1);
   refused(other_crc, "the directory's CRC in its header too");
+  std::string other_stored = zip_of({changed([](auto&) {}, true)});
+  other_stored[18] = static_cast<char>(other_stored[18] + 1);
+  refused(other_stored, "in its header too, found 1000 in ");
 }
 
 TEST_CASE("a zip end record that lies is refused") {
@@ -168,6 +180,7 @@ TEST_CASE("a zip end record that lies is refused") {
     refused(zip_of(entries, {.zip64 = zip64, .begin = -1}), "expected an entry of the directory at byte");
     refused(zip_of(entries, {.zip64 = zip64, .size = 1}), "expected the directory before byte");
     refused(zip_of(entries, {.zip64 = zip64, .size = -1}), "expected its end before byte");
+    refused(zip_of(entries, {.zip64 = zip64, .size = -10}), "expected an entry of the directory at byte");
   }
   refused(zip_of(entries, {.zip64 = true, .begin = -200}), "expected the directory before byte");
   refused(zip_of(entries, {.zip64 = true, .size = -60}), "");
@@ -191,6 +204,13 @@ TEST_CASE("a zip end record that lies is refused") {
   const std::size_t directory = narrow.find("PK\1\2");
   narrow.replace(directory + 24, 4, "\xff\xff\xff\xff");
   refused(narrow, "expected a zip64 field");
+  const std::string wide = zip_of({changed([](auto& e) { e.zip64 = true; })});
+  const std::size_t extra = wide.find("PK\1\2") + 46 + 5;
+  for (const auto& [at, size] : {std::pair<std::size_t, std::uint64_t>{extra + 2, 0xffff}, {extra + 28 + 2, 8}}) {
+    std::string short_of = wide;
+    short_of.replace(at, 2, number(size, 2));
+    refused(short_of, "expected a zip64 field");
+  }
 }
 
 TEST_CASE("zip members that are encrypted or of another method are refused; those beside them are read") {
