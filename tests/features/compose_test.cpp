@@ -271,7 +271,7 @@ TEST_CASE(
     "compose: tables and records are saved with the composition; one that was not fitted is as good as the one that "
     "was") {
   const ToyPool pool;
-  const Samples samples{{1, 4, 7}, {}, {}}, none;
+  const Samples samples{{1, 4, 7}, {}, {}};
   const LossesOnly train{mts::SampleVector::LinSpaced(3, 0, 2)};
   const auto make = [&](bool fit) {
     AlignmentHistory history(10);

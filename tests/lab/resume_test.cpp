@@ -136,7 +136,7 @@ using Words = std::vector<std::string>;
 /// Methods with folds, members, a weight net that remembers; a checkpoint after every step.
 Words a_run(const std::filesystem::path& out, Words more = {}) {
   Words words =
-      small_run(out, {"--method", "weight-net,mts,soft-gate-ensemble", "--batch", "16", "--steps", "24", "--members",
+      small_run(out, {"--method", "weight-net,mts,soft-gate-ensemble", "--batch", "16", "--steps", "16", "--members",
                       "2", "--folds", "2", "--features", "alignment-history,class", "--validation-batch", "8",
                       "--no-pictures", "--threads", "2", "--checkpoint-every", "0"});
   words.insert(words.end(), more.begin(), more.end());
@@ -296,11 +296,11 @@ TEST_CASE("Resume: with other options it is refused by their names, with --fresh
   const auto out = folder / "out";
   leave_unfinished(out, folder);
   const auto kept = contents_of(out / "checkpoints");
-  Child other(a_run(out, {"--steps", "25", "--lr", "0.1"}), folder);
+  Child other(a_run(out, {"--steps", "17", "--lr", "0.1"}), folder);
   CHECK(other.wait() == 2);
   const std::string said = other.err();
   CAPTURE(said);
-  for (const char* part : {"unfinished run that was begun otherwise", "steps: 24 there, 25 here",
+  for (const char* part : {"unfinished run that was begun otherwise", "steps: 16 there, 17 here",
                            "lr: 0.05 there, 0.1 here", "--fresh", "another --out"})
     CHECK(contains(said, part));
   CHECK(contents_of(out / "checkpoints") == kept);
