@@ -37,6 +37,7 @@
 #include "mts/core/parameters.hpp"
 #include "mts/core/random.hpp"
 #include "mts/core/scratch.hpp"
+#include "mts/core/state.hpp"
 #include "mts/core/types.hpp"
 #include "mts/diagnostics/concentration.hpp"
 #include "mts/diagnostics/gsnr.hpp"

@@ -12,7 +12,10 @@
 /// compile time: features made of logits or embeddings are refused where there are none, and alignments fall back to
 /// central differences where there is no pushforward.
 ///
-/// COST
+/// Cost beside the built-in net, of the callbacks themselves: an evaluation copies its values and, where they are shown, logits and
+/// embeddings; a gradient is zeroed first. The rest is the framework's: a step with selection calls `evaluate` with a point twice (train,
+/// validation), once more without if a feature reads the validation batch, `weighted_gradient` three times, `pushforward` once.
+/// docs/adapters.md has the times.
 
 #include <concepts>
 #include <limits>
