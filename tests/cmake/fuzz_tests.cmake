@@ -27,7 +27,7 @@ set(MTS_FUZZ_SECONDS ${mts_fuzz_seconds} CACHE STRING "How long each reader is f
 
 add_library(mts_fuzz_flags INTERFACE)
 target_include_directories(mts_fuzz_flags INTERFACE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/examples)
-target_compile_options(mts_fuzz_flags INTERFACE ${mts_fuzz_sanitizers} -O1 -g1 -D_GLIBCXX_ASSERTIONS)
+target_compile_options(mts_fuzz_flags INTERFACE ${mts_fuzz_sanitizers} -O1 -g1 -UNDEBUG -D_GLIBCXX_ASSERTIONS)
 target_link_options(mts_fuzz_flags INTERFACE ${mts_fuzz_sanitizers})
 target_link_libraries(mts_fuzz_flags INTERFACE mts_own_flags mts_data)
 if(mts_fuzz_by_libfuzzer)
@@ -89,6 +89,7 @@ file(GLOB npy_files RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS data/
 file(GLOB npz_files RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS data/numpy/*.npz)
 mts_add_fuzz(npy SEEDS ${npy_files})
 mts_add_fuzz(npz SEEDS ${npz_files})
+mts_add_fuzz(checkpoint)
 if(TARGET mts_lab)
   find_package(fmt REQUIRED)
   find_package(nlohmann_json REQUIRED)
