@@ -135,10 +135,27 @@ using Words = std::vector<std::string>;
 
 /// Methods with folds, members, a weight net that remembers; a checkpoint after every step.
 Words a_run(const std::filesystem::path& out, Words more = {}) {
-  Words words =
-      small_run(out, {"--method", "weight-net,mts,soft-gate-ensemble", "--batch", "16", "--steps", "16", "--members",
-                      "2", "--folds", "2", "--features", "alignment-history,class", "--validation-batch", "8",
-                      "--no-pictures", "--threads", "2", "--checkpoint-every", "0"});
+  Words words = small_run(out, {"--method",
+                                "weight-net,mts,soft-gate-ensemble",
+                                "--batch",
+                                "16",
+                                "--seeds",
+                                "1",
+                                "--steps",
+                                "16",
+                                "--members",
+                                "2",
+                                "--folds",
+                                "2",
+                                "--features",
+                                "alignment-history,class",
+                                "--validation-batch",
+                                "8",
+                                "--no-pictures",
+                                "--threads",
+                                "2",
+                                "--checkpoint-every",
+                                "0"});
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
@@ -199,7 +216,7 @@ TEST_CASE("Resume: a run that is killed at 20 random moments ends with the same 
     CHECK(contents_of(out) == alone());
     std::filesystem::remove_all(out);
   };
-  const auto has_begun = [](const Child& child) { return contains(child.err(), "6 runs"); };
+  const auto has_begun = [](const Child& child) { return contains(child.err(), "3 runs"); };
   const auto now = [] { return std::chrono::steady_clock::now(); };
 
   // How long a run takes once it has begun: the moments are drawn from that time, early ones more often, so that one run is killed
@@ -306,7 +323,7 @@ TEST_CASE("Resume: with other options it is refused by their names, with --fresh
   CHECK(contents_of(out / "checkpoints") == kept);
 
   Child busy(a_run(out, {"--fresh", "--steps", "100000"}), folder);
-  REQUIRE(within_a_minute([&] { return contains(busy.err(), "6 runs"); }));
+  REQUIRE(within_a_minute([&] { return contains(busy.err(), "3 runs"); }));
   Child second(a_run(out), folder);
   CHECK(second.wait() == 1);
   CHECK(contains(second.err(), "another mts-lab is at work in this folder"));
@@ -368,7 +385,7 @@ TEST_CASE(
 
   std::filesystem::rename(away, data);
   Child again(a_run(out, here), folder);
-  REQUIRE(within_a_minute([&] { return contains(again.err(), "6 runs"); }));
+  REQUIRE(within_a_minute([&] { return contains(again.err(), "3 runs"); }));
   std::filesystem::remove_all(data);
   const int status = again.wait();
   CAPTURE(again.err());

@@ -136,6 +136,35 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("Study: a stop that is asked for between two checkpoints loses no step") {
+  const mts_test::TemporaryFolder folder;
+  const SmallSource source;
+  std::atomic<bool> stop{false};
+  auto s = small_settings();
+  s.methods = {"weight-net"};
+  s.batches = {8};
+  s.seeds = 1;
+  const auto alone = study_of(s, source, 1, stop);
+  const Keeping keeping{[&](const Cell&) { return folder / "run"; }, 1e9, true};
+  std::ostringstream said;
+  int looks = 0;  // at the clock: when the progress begins, and after each step
+  Progress progress(said, false, [&] {
+    if (++looks == 8) stop = true;
+    return 0.0;
+  });
+  CHECK_THROWS_AS(run_study(s, source, progress, stop, keeping), Interrupted);
+  CHECK(std::filesystem::exists(folder / "run"));
+  stop = false;
+  Progress rest(said, false, [&] {
+    ++looks;
+    return 0.0;
+  });
+  const auto study = run_study(s, source, rest, stop, keeping);
+  CHECK(looks == 1 + 20 + 1 + 1);  // two beginnings, twenty steps in all, and one for those that were done before
+  CHECK(std::memcmp(study.runs[0].dynamics.data(), alone.runs[0].dynamics.data(), 20 * sizeof(StepRow)) == 0);
+  CHECK(study.runs[0].weights == alone.runs[0].weights);
+}
+
 TEST_CASE("Study: data that have changed since are another run") {
   const mts_test::TemporaryFolder folder;
   const SmallSource source;
