@@ -21,6 +21,7 @@ struct ExperimentSettings {
   std::vector<std::string> models = {"mlp"};
   std::vector<std::string> sections;  ///< of a study
   Index batch = 128;
+  double clip = 0;  ///< bound on the gradient's length; 0: none
   Index seeds = 10;
   std::uint64_t first_seed = 0;
   std::filesystem::path tuned = "docs/tuned.json";
@@ -48,6 +49,7 @@ void for_each_experiment_option(S& s, Visitor&& visit) {
                  "methods, parts (of mts), features (of weight-net), batches, grid (N by M, spurious)"},
           s.sections, any());
   visit(Option{"batch", "N", "training batch size"}, s.batch, at_least<Index>(1));
+  visit(Option{"clip", "X", "longest gradient, of all methods; 0 for no bound"}, s.clip, not_negative());
   visit(Option{"seeds", "K", "number of seeds"}, s.seeds, at_least<Index>(1));
   visit(Option{"first-seed", "S", "seeds S to S + K - 1"}, s.first_seed, any());
   visit(Option{"tuned", "FILE", "settings of the methods: tune writes it, study reads it"}, s.tuned, any());

@@ -25,12 +25,12 @@ Settings shared_settings(const ExperimentSettings& e, const std::string& model, 
     s.hidden = {64};
     s.steps = 300;
     s.uniform_steps = 50;
-    s.clip = 2;  // about one CNN in a thousand breaks down without; chosen by `uniform` on the tuning sets
   }
   if (e.quick) {
     s.steps /= 6;
     s.uniform_steps /= 6;
   }
+  s.clip = e.clip;
   s.data = e.data;
   s.generator_epochs = e.generator_epochs;
   s.evaluate_on = set;

@@ -29,7 +29,7 @@ struct Kept {
 };
 
 /// The settings that all methods share on a model, but for the benchmark: mlp 600 steps, cnn with 8 and 16 channels, 64
-/// hidden, 300 steps, gradients no longer than 2.
+/// hidden, 300 steps.
 Settings shared_settings(const ExperimentSettings& experiment, const std::string& model, EvaluationSet set);
 
 /// Sets options chosen for 600 steps; a shorter run has as large a share of them for its warm start.

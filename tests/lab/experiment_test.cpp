@@ -103,6 +103,22 @@ TEST_CASE("Tune: every candidate is tried once, the best by the mean over benchm
   CHECK(TunedSettings::read(e.settings.tuned).of("mlp", "uniform").empty());
 }
 
+TEST_CASE("Study: a bound on gradients holds in every run, and its runs are not taken for those without") {
+  const TemporaryFolder folder;
+  Experiment e(folder);
+  e.settings.models = {"mlp"};
+  e.settings.methods = {"uniform", "rho-ensemble"};
+  TunedSettings{}.save(e.settings.tuned);
+  const auto results = [&](double clip) {
+    e.settings.clip = clip;
+    CHECK(contains(e(false), "8 runs, 0 of them done before"));
+    return read_plainly(e.settings.session.out / "results.csv");
+  };
+  const std::string without = results(0);
+  CHECK(results(1e-9) != without);  // no run goes anywhere
+  CHECK(results(1e9) == without);   // none is touched
+}
+
 TEST_CASE("Study: results are the same for any number of threads, and after being stopped and taken up again") {
   const TemporaryFolder one, four, stopped;
   std::vector<std::string> results;
