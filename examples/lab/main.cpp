@@ -15,6 +15,7 @@
 #include "lab/files.hpp"
 #include "lab/interrupt.hpp"
 #include "lab/plot.hpp"
+#include "lab/report.hpp"
 #include "lab/summary.hpp"
 #include "mts/core/parallel.hpp"
 #include "mts/data/generator.hpp"
@@ -98,8 +99,10 @@ void run(const Settings& settings, const Session& session, std::span<const std::
             << std::flush;
   if (!session.no_pictures) {
     write_pictures(settings, study, session.out);
-    std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png" << std::endl;
+    std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png\n" << std::flush;
   }
+  write_report(settings, study, session.out, !session.no_pictures);
+  std::cout << "Report: " << (session.out / "report.html").string() << std::endl;
   folder.remove();
 }
 

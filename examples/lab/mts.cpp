@@ -9,6 +9,7 @@
 // Validation samples decide twice, and each time what they can bear: which labels are believed by a model that has seen them, and a few
 // coefficients of the ratio. The hypergradient asks them at every step for as many directions as the weight net has (law L14).
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "lab/methods.hpp"
@@ -131,6 +132,34 @@ class MtsTraining final : public Training {
     step_.load(in);
   }
   std::optional<SampleVector> pool_weights() override { return weights_; }
+  /// How much of the weight goes to other samples where what is known of a sample is permuted among those of its class, and the ratio of
+  /// densities fitted again (Hooker, Mentch and Zhou 2021, arXiv:1905.03151: a fit that does not know of the permutation extrapolates).
+  Insight insight() override {
+    Insight insight;
+    const SampleVector p = *weights_ / weights_->sum();
+    std::map<int, std::vector<Index>> classes;
+    for (Index i = 0; i < p.size(); ++i) classes[pool_.samples.labels[static_cast<std::size_t>(i)]].push_back(i);
+    const auto look = [&](const char* name, auto&& rows_of) {
+      EvidenceSamples permuted = pool_;
+      for (const auto& [label, members] : classes) {
+        const auto places =
+            RandomStream(task_.seed, std::string("lab: permuted ") + name, static_cast<std::uint64_t>(label))
+                .permutation(static_cast<Index>(members.size()));
+        for (std::size_t k = 0; k < members.size(); ++k)
+          rows_of(permuted).row(members[k]) = rows_of(pool_).row(members[static_cast<std::size_t>(places[k])]);
+      }
+      const SampleVector w = weights_of(permuted);
+      insight.features.push_back({name, (p - w / w.sum()).cwiseAbs().sum() / 2, {}});
+    };
+    if (has(Part::evidence))
+      look("out_of_fold_prediction",
+           [](auto& samples) { return samples.probabilities.leftCols(samples.probabilities.cols()); });
+    if (has(Part::position) && has(Part::ratio)) {
+      look("nearest_real_cosine", [](auto& samples) { return samples.position.leftCols(3); });
+      look("real_margin", [](auto& samples) { return samples.position.rightCols(1); });
+    }
+    return insight;
+  }
 
  private:
   static constexpr mts::detail::StateKind kind = {'l', 'a', 'b', '-', 'm', 't', 's', '1'};
@@ -166,13 +195,16 @@ class MtsTraining final : public Training {
     pool_.position = position.topRows(n);
     validation_.position = position.bottomRows(m);
 
-    const auto has = [&](Part part) { return task_.settings.without != part; };
-    weights_ = evidence_weights(pool_, validation_,
-                                {.use_evidence = has(Part::evidence),
-                                 .use_position = has(Part::position),
-                                 .use_ratio = has(Part::ratio),
-                                 .balance = has(Part::balance)});
+    weights_ = weights_of(pool_);
     batches_.emplace(task_, *weights_);
+  }
+  bool has(Part part) const { return task_.settings.without != part; }
+  SampleVector weights_of(const EvidenceSamples& pool) const {
+    return evidence_weights(pool, validation_,
+                            {.use_evidence = has(Part::evidence),
+                             .use_position = has(Part::position),
+                             .use_ratio = has(Part::ratio),
+                             .balance = has(Part::balance)});
   }
 
   Task task_;

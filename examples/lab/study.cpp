@@ -278,6 +278,9 @@ Run carry_out(const Cell& cell, const data::Problem& problem, Progress& progress
   const auto& set = settings.evaluate_on == EvaluationSet::test ? problem.test : problem.tuning;
   run.accuracy = training->accuracy(set);
   run.seconds_accuracy = since();
+
+  if (cell.look) run.insight = training->insight();
+  if (cell.extremes && run.weights) run.extremes = extremes_of(*run.weights, problem);
   return std::move(run);
 }
 
@@ -366,7 +369,7 @@ Study run_study(const Settings& s, const ProblemSource& source, Progress& progre
   for (const auto& method : s.methods)
     for (const Index batch : s.batches)
       for (Index k = 0; k < s.seeds; ++k)
-        cells.push_back({s, method, batch, s.first_seed + static_cast<std::uint64_t>(k)});
+        cells.push_back({s, method, batch, s.first_seed + static_cast<std::uint64_t>(k), true, k == 0});
   Study study;
   study.runs.resize(cells.size());
   study.truths.resize(static_cast<std::size_t>(s.seeds));

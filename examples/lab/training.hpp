@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "lab/insight.hpp"
 #include "lab/settings.hpp"
 #include "mts/data/augment.hpp"
 #include "mts/data/pool.hpp"
@@ -91,6 +92,8 @@ class Training {
   /// The weight >= 0 that the method gives to every sample of the pool as things stand, on a scale of its own; none for a method
   /// that weighs none.
   virtual std::optional<SampleVector> pool_weights() = 0;
+  /// What a last look shows, for methods with features. Changes nothing.
+  virtual Insight insight() { return {}; }
 };
 
 // What all methods share, so that nothing but the selection differs between them.
