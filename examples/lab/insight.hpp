@@ -51,6 +51,12 @@ struct Insight {
   std::optional<NoiseSplit> noise;          ///< for weight nets with two validation samples or more
 };
 
+/// What a method saw of every sample of a pool of n.
+struct PoolFeatures {
+  std::vector<std::string> names;  ///< of D columns
+  RowMatrix<float> values;         ///< n x D
+};
+
 /// Columns that belong together: a feature of several numbers, or a categorical one.
 struct FeatureColumns {
   std::string feature;
@@ -119,7 +125,7 @@ class InsightSums {
       half_batch_logit_gradient(weights, half == 0 ? a : b, half, dz);
       g.push_back(gradient());
     }
-    noise_.signal += g[1].dot(g[3]);
+    noise_.signal += static_cast<double>(g[1].dot(g[3]));
     noise_.training += diagnostics::split_half(g[0], g[2]).noise;
     noise_.validation += validation;
     ++noise_batches_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -71,7 +72,7 @@ std::string dynamics_section(const std::string& svg) {
               "size against the training step"));
 }
 
-std::string gsnr_section(const Study& study, const Summary& summary, const std::string& svg) {
+std::string gsnr_section(const Settings& s, const Study& study, const std::string& svg) {
   html::Table table({{"method", false},
                      {"batch"},
                      {"signal"},
@@ -79,16 +80,17 @@ std::string gsnr_section(const Study& study, const Summary& summary, const std::
                      {"of validation samples"},
                      {"signal over noise"},
                      {"validation's share of the noise"}});
-  for (const auto& row : summary.rows) {
-    std::vector<Insight> insights;
-    for (const Run* run : runs_of(study, row.method, row.batch)) insights.push_back(run->insight);
-    const auto noise = average(insights).noise;
-    if (!noise) continue;
-    table.row({row.method, fmt::format("{}", row.batch), fmt::format("{:.3g}", noise->signal),
-               fmt::format("{:.3g}", noise->training), fmt::format("{:.3g}", noise->validation),
-               fmt::format("{:.2g}", noise->signal / (noise->training + noise->validation)),
-               fmt::format("{:.0f} %", 100 * noise->validation_share())});
-  }
+  for (const auto& method : s.methods)
+    for (const Index batch : s.batches) {
+      std::vector<Insight> insights;
+      for (const Run* run : runs_of(study, method, batch)) insights.push_back(run->insight);
+      const auto noise = average(insights).noise;
+      if (!noise) continue;
+      table.row({method, fmt::format("{}", batch), fmt::format("{:.3g}", noise->signal),
+                 fmt::format("{:.3g}", noise->training), fmt::format("{:.3g}", noise->validation),
+                 fmt::format("{:.2g}", noise->signal / (noise->training + noise->validation)),
+                 fmt::format("{:.0f} %", 100 * noise->validation_share())});
+    }
   if (table.empty() && svg.empty()) return {};
   std::string body = html::paragraph(
       "GSNR: |E G|² over tr Var G, of the hypergradient G that moves the weight net. Far below 1 a single step is "
@@ -158,6 +160,10 @@ std::string warnings_section(const std::vector<Warning>& warnings) {
   return html::section("Warnings", body);
 }
 
+std::string pictures_sections(const Settings& s, const Study& study, const ReportPictures& pictures) {
+  return dynamics_section(pictures.dynamics) + gsnr_section(s, study, pictures.gsnr);
+}
+
 std::string importance_section(const std::vector<std::pair<std::string, Insight>>& insights) {
   std::string body;
   for (const auto& [name, insight] : insights) {
@@ -178,15 +184,18 @@ std::string importance_section(const std::vector<std::pair<std::string, Insight>
       body += html::paragraph(fmt::format("Gain of the weights over uniform ones: {}.", estimate_text(insight.gain)));
   }
   if (body.empty()) return {};
-  return html::section("What the weights rest on",
-                       html::paragraph("Each feature's values are permuted among the samples. Weight that moves: the "
-                                       "share of all weight that then goes to "
-                                       "other samples, ½ Σ |p − p′|. Gain: Σ (p − p′) a with alignments a = ⟨g, Γ⟩, "
-                                       "how much more of the validation loss a step "
-                                       "takes off, per unit of learning rate, thanks to the feature; ± a standard "
-                                       "error over the batches. The same validation "
-                                       "samples have trained the weight net, so a gain is flattered.") +
-                           body);
+  std::string words = html::paragraph(
+      "Each feature's values are permuted among the samples. Weight that moves: the share of all weight that then goes "
+      "to "
+      "other samples, ½ Σ |p − p′|.");
+  if (std::any_of(insights.begin(), insights.end(), [](const auto& i) { return i.second.gain.known(); }))
+    words += html::paragraph(
+        "Gain: Σ (p − p′) a with alignments a = ⟨g, Γ⟩, how much more of the validation loss a step takes off, per "
+        "unit of "
+        "learning rate, thanks to the feature; ± a standard error over the batches. The same validation samples have "
+        "trained "
+        "the weight net, so a gain is flattered.");
+  return html::section("What the weights rest on", words + body);
 }
 
 std::string histogram_part(const std::string& who, const SampleVector& weights, const std::vector<int>& groups) {
@@ -201,10 +210,10 @@ std::string histogram_part(const std::string& who, const SampleVector& weights, 
 
 std::string extremes_part(const std::string& who, const Extremes& extremes) {
   const auto side = [&](const std::vector<Extreme>& some, Index share, const char* name) {
-    const auto shown = static_cast<Index>(some.size());
+    const auto listed = static_cast<Index>(some.size());
     std::string body = fmt::format(
         "<h3>{}: {}{}</h3>\n", html::escaped(who), name,
-        share > shown ? fmt::format(" (the first {} of {} that have the same weight)", shown, share) : std::string());
+        share > listed ? fmt::format(" (the first {} of {} that have the same weight)", listed, share) : std::string());
     const auto group = [](const Extreme& e) { return e.group == data::real_group ? "real" : "synthetic"; };
     if (!some.empty() && !some.front().picture.empty()) {
       body += "<ul class=\"samples\">\n";
@@ -253,8 +262,8 @@ std::string report_html(const Settings& s, const Study& study, const ReportPictu
   }
   return html::page(fmt::format("mts-lab: {}, {}, {} steps", s.benchmark, trained(s), s.steps),
                     results_section(s, summary) + warnings_section(warnings_of(s, study, summary)) +
-                        dynamics_section(pictures.dynamics) + gsnr_section(study, summary, pictures.gsnr) +
-                        importance_section(insights) + weights_sections(study, summary) +
+                        pictures_sections(s, study, pictures) + importance_section(insights) +
+                        weights_sections(study, summary) +
                         settings_section(settings_text(s), settings_text(Settings())));
 }
 

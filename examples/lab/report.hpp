@@ -29,6 +29,8 @@ void write_report(const Settings& settings, const Study& study, const std::files
 // Parts that several reports have, as HTML.
 
 std::string warnings_section(const std::vector<Warning>& warnings);
+/// Dynamics, and signal and noise of the hypergradient, of a study's methods; nothing where there is nothing to show.
+std::string pictures_sections(const Settings& settings, const Study& study, const ReportPictures& pictures);
 /// Which features the weights rest on. \param insights  with the names of what was looked at; those without features are passed over
 std::string importance_section(const std::vector<std::pair<std::string, Insight>>& insights);
 /// A histogram. \param groups  0 for real samples

@@ -126,6 +126,21 @@ class WeightNetTraining final : public Training {
     return SampleVector(weights.head(task_.problem.pool.size()));
   }
 
+  PoolFeatures pool_features() override {
+    const Index n = task_.problem.pool.size();
+    PoolFeatures all{step_.features().layout().continuous, RowMatrix<float>(n, step_.features().dimension())};
+    FeatureBatch<float> f;
+    const auto validation = step_.model().forward(step_.theta(), validation_.batch);
+    visit_pool(task_.pool->size(), [&](const Batch& batch, const Samples& samples, Index own) {
+      step_.features().begin(task_.batch, samples, f);
+      step_.model().forward(step_.theta(), batch, extract_into(f, samples, validation));
+      step_.features().finish(samples, f);
+      for (Index k = 0; k < own; ++k)
+        if (const Index i = samples.ids[static_cast<std::size_t>(k)]; i < n) all.values.row(i) = f.continuous.row(k);
+    });
+    return all;
+  }
+
   /// On the same batches, as many as have `samples_looked_at`; validation gradients at the trained classifier, of halves that are drawn
   /// anew for each batch.
   Insight insight() override {
