@@ -269,6 +269,8 @@ std::string help() {
          "\n"
          "  mts-lab run --out DIR [OPTIONS]   train classifiers by several methods, write results and pictures\n"
          "  mts-lab run --help                all options\n"
+         "  mts-lab score --features FILE ... weights for the samples of a pool of your own, from arrays of NumPy\n"
+         "  mts-lab score --help              its options\n"
          "  mts-lab tune --out DIR [OPTIONS]  choose the methods' settings on the tuning sets\n"
          "  mts-lab tune --help               its options\n"
          "  mts-lab study --out DIR [OPTIONS] compare the methods by them on all benchmarks\n"
@@ -305,6 +307,19 @@ std::string help_of(Job job) {
           "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg; goes on\n"
           "where it was stopped\n",
           "run --out DIR [OPTIONS]");
+    }
+    case Job::score: {
+      const ScoreSettings settings;
+      const Session session;
+      options.group("Options from a file");
+      for_config_option(std::as_const(session.out), options);
+      for_each_score_setting(settings, options);
+      for_each_score_session_option(session, options);
+      return text(
+          "mts-lab score: weighs the samples of a pool that is given as arrays, for a classifier of them; writes\n"
+          "weights.npy, selected.csv, settings.json and report.html\n",
+          "score --features FILE --labels FILE --validation-features FILE --validation-labels FILE --out DIR "
+          "[OPTIONS]");
     }
     case Job::tune: {
       const ExperimentSettings settings = tune_defaults();
@@ -362,12 +377,13 @@ Command parse(std::span<const std::string> arguments) {
   app.add_flag("--version", version);
   app.allow_extras();
   auto& run = *app.add_subcommand("run");
+  auto& score = *app.add_subcommand("score");
   auto& tune = *app.add_subcommand("tune");
   auto& study = *app.add_subcommand("study");
   auto& verify = *app.add_subcommand("verify");
   auto& gsnr = *app.add_subcommand("gsnr");
   auto& list = *app.add_subcommand("list");
-  for (auto* job : {&run, &tune, &study, &verify, &gsnr, &list}) {
+  for (auto* job : {&run, &score, &tune, &study, &verify, &gsnr, &list}) {
     job->set_help_flag();
     job->add_flag("--help,-h");
     job->allow_extras();
@@ -378,15 +394,20 @@ Command parse(std::span<const std::string> arguments) {
   for_each_setting(command.settings, binder);
   for_each_session_option(command.session, binder);
   for_each_resume_option(command.session, binder);
+  Binder score_binder{score};
+  for_config_option(command.config, score_binder);
+  for_each_score_setting(command.score, score_binder);
+  for_each_score_session_option(command.session, score_binder);
   for_each_experiment_option(command.tune, Binder{tune});
   for_each_experiment_option(command.study, Binder{study});
   for_each_verify_option(command.verify, Binder{verify});
   for_each_gsnr_option(command.gsnr, Binder{gsnr});
 
   // What the command line says counts more than what the file does, so the file comes first.
-  if (!arguments.empty() && arguments.front() == "run") {
+  if (!arguments.empty() && (arguments.front() == "run" || arguments.front() == "score")) {
     if (const auto file = config_named(arguments))
-      command.differences = read_config(*file, command.settings, command.session);
+      command.differences = arguments.front() == "run" ? read_config(*file, command.settings, command.session)
+                                                       : read_config(*file, command.score, command.session);
   }
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -403,11 +424,13 @@ Command parse(std::span<const std::string> arguments) {
                                    near.empty() ? std::string() : fmt::format(": did you mean '{}'?", near)));
     }
   };
-  if (app.count("--help") || run.count("--help") || tune.count("--help") || study.count("--help") ||
-      verify.count("--help") || gsnr.count("--help") || list.count("--help") || version || arguments.empty()) {
+  if (app.count("--help") || run.count("--help") || score.count("--help") || tune.count("--help") ||
+      study.count("--help") || verify.count("--help") || gsnr.count("--help") || list.count("--help") || version ||
+      arguments.empty()) {
     command.job = Job::help;
     command.help = version                  ? "mts-lab " MTS_VERSION "\n"
                    : run.count("--help")    ? help_of(Job::run)
+                   : score.count("--help")  ? help_of(Job::score)
                    : tune.count("--help")   ? help_of(Job::tune)
                    : study.count("--help")  ? help_of(Job::study)
                    : verify.count("--help") ? help_of(Job::verify)
@@ -415,7 +438,7 @@ Command parse(std::span<const std::string> arguments) {
                                             : help();
     return command;
   }
-  refuse_extras(app, {"run", "tune", "study", "verify", "gsnr", "list", "--help", "--version"}, "");
+  refuse_extras(app, {"run", "score", "tune", "study", "verify", "gsnr", "list", "--help", "--version"}, "");
   refuse_extras(list, {"--help"}, "mts-lab list: ");
   const auto names_in = [](auto&& visit_all) {
     Names known;
@@ -430,6 +453,12 @@ Command parse(std::span<const std::string> arguments) {
                   for_each_resume_option(command.session, known);
                 }),
                 "mts-lab run: ");
+  refuse_extras(score, names_in([&](Names& known) {
+                  for_config_option(command.config, known);
+                  for_each_score_setting(command.score, known);
+                  for_each_score_session_option(command.session, known);
+                }),
+                "mts-lab score: ");
   refuse_extras(tune, names_in([&](Names& known) { for_each_experiment_option(command.tune, known); }),
                 "mts-lab tune: ");
   refuse_extras(study, names_in([&](Names& known) { for_each_experiment_option(command.study, known); }),
@@ -443,6 +472,10 @@ Command parse(std::span<const std::string> arguments) {
     command.settings.channels = channels_of(command.settings);
     if (command.settings.model == ModelKind::resnet) command.settings.hidden.clear();
     if (command.session.out.empty()) throw UsageError("mts-lab run: where should the results go? Add --out DIR");
+  } else if (score.parsed()) {
+    command.job = Job::score;
+    check(command.score);
+    if (command.session.out.empty()) throw UsageError("mts-lab score: where should the results go? Add --out DIR");
   } else if (tune.parsed() || study.parsed()) {
     command.job = tune.parsed() ? Job::tune : Job::study;
     const ExperimentSettings& e = tune.parsed() ? command.tune : command.study;
@@ -459,7 +492,8 @@ Command parse(std::span<const std::string> arguments) {
   } else if (list.parsed()) {
     command.job = Job::list;
   } else {
-    throw UsageError("nothing to do: expected 'run', 'tune', 'study', 'verify', 'gsnr' or 'list' (mts-lab --help)");
+    throw UsageError(
+        "nothing to do: expected 'run', 'score', 'tune', 'study', 'verify', 'gsnr' or 'list' (mts-lab --help)");
   }
   return command;
 }

@@ -9,20 +9,23 @@
 
 #include "lab/experiment.hpp"
 #include "lab/gsnr.hpp"
+#include "lab/score_settings.hpp"
 #include "lab/settings.hpp"
 #include "lab/verify.hpp"
 
 namespace mts::lab {
 
-enum class Job { run, tune, study, verify, gsnr, list, help };
+enum class Job { run, score, tune, study, verify, gsnr, list, help };
 
 /// A command line that was understood.
 struct Command {
   Job job = Job::help;
   Settings settings;
   Session session;
-  std::filesystem::path config;  ///< where `settings` and `session` come from but for what the command line says
+  std::filesystem::path
+      config;  ///< where `settings` or `score`, and `session`, come from but for what the command line says
   std::vector<std::string> differences;  ///< of versions, `read_config`
+  ScoreSettings score;
   VerifySettings verify;
   GsnrSettings gsnr;
   ExperimentSettings tune = tune_defaults(), study = study_defaults();
@@ -44,7 +47,7 @@ void set_option(Settings& settings, const std::string& name, const std::string& 
 /// The options that are not as they are by default, by name, in the order of the help.
 std::vector<std::pair<std::string, std::string>> changed_options(const Settings& settings);
 
-/// The text of `mts-lab --help`; of `mts-lab run --help`, `verify --help` and `gsnr --help`; of `mts-lab list`.
+/// The text of `mts-lab --help`; of `mts-lab run --help`, `score --help`, `verify --help` and `gsnr --help`; of `mts-lab list`.
 std::string help();
 std::string help_of(Job job);
 std::string listing();

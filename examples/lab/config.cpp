@@ -138,9 +138,10 @@ const json& part_of(const json& file, const char* name, const std::string& where
   return *at;
 }
 
-}  // namespace
-
-std::vector<std::string> read_config(const std::filesystem::path& path, Settings& settings, Session& session) {
+/// \param visit_settings, visit_session  call a visitor for each option of S, and of the session
+template <class S, class VisitSettings, class VisitSession>
+std::vector<std::string> read_file(const std::filesystem::path& path, S& settings, Session& session,
+                                   VisitSettings&& visit_settings, VisitSession&& visit_session) {
   const std::string where = path.string();
   constexpr std::size_t most = std::size_t{1} << 20;
   errno = 0;
@@ -164,16 +165,15 @@ std::vector<std::string> read_config(const std::filesystem::path& path, Settings
   if (const auto at = file.find("program"); at != file.end() && *at != "mts-lab")
     throw refused(where + ": program", "\"mts-lab\"", *at);
 
-  Settings new_settings = settings;
+  S new_settings = settings;
   Session new_session = session;
   const json &options = part_of(file, "options", where), &of_session = part_of(file, "session", where),
              &made_by = part_of(file, "versions", where);
   JsonReader reader{options, where + ": options"};
-  for_each_setting(new_settings, reader);
+  visit_settings(new_settings, reader);
   reader.refuse_others();
   JsonReader session_reader{of_session, where + ": session"};
-  for_each_session_option(new_session, session_reader);
-  for_each_resume_option(new_session, session_reader);
+  visit_session(new_session, session_reader);
   session_reader.refuse_others();
   settings = std::move(new_settings);
   session = std::move(new_session);
@@ -186,24 +186,44 @@ std::vector<std::string> read_config(const std::filesystem::path& path, Settings
   return differences;
 }
 
-namespace {
-
-json file_of(const Settings& settings) {
+/// \param visit_settings  calls a visitor for each option
+template <class VisitSettings>
+json file_of(VisitSettings&& visit_settings) {
   json file;
   file["program"] = "mts-lab";
   JsonWriter writer{file["options"]};
-  for_each_setting(settings, writer);
+  visit_settings(writer);
   file["versions"] = versions();
   return file;
+}
+json file_of_run(const Settings& settings) {
+  return file_of([&](auto& visitor) { for_each_setting(settings, visitor); });
 }
 
 }  // namespace
 
-std::string settings_text(const Settings& settings) { return file_of(settings).dump(2) + "\n"; }
-std::string settings_line(const Settings& settings) { return file_of(settings).dump(); }
+std::vector<std::string> read_config(const std::filesystem::path& path, Settings& settings, Session& session) {
+  return read_file(
+      path, settings, session, [](Settings& s, auto& visitor) { for_each_setting(s, visitor); },
+      [](Session& s, auto& visitor) {
+        for_each_session_option(s, visitor);
+        for_each_resume_option(s, visitor);
+      });
+}
+std::vector<std::string> read_config(const std::filesystem::path& path, ScoreSettings& settings, Session& session) {
+  return read_file(
+      path, settings, session, [](ScoreSettings& s, auto& visitor) { for_each_score_setting(s, visitor); },
+      [](Session& s, auto& visitor) { for_each_score_session_option(s, visitor); });
+}
+
+std::string settings_text(const Settings& settings) { return file_of_run(settings).dump(2) + "\n"; }
+std::string settings_text(const ScoreSettings& settings) {
+  return file_of([&](auto& visitor) { for_each_score_setting(settings, visitor); }).dump(2) + "\n";
+}
+std::string settings_line(const Settings& settings) { return file_of_run(settings).dump(); }
 
 std::vector<std::string> differences_of(const std::string& line, const Settings& settings) {
-  const json there = json::parse(line, nullptr, false), here = file_of(settings);
+  const json there = json::parse(line, nullptr, false), here = file_of_run(settings);
   const auto in_words = [](const json& value) {
     const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
     return text.size() > 60 ? text.substr(0, 57) + "..." : text;

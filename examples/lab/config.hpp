@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lab/score_settings.hpp"
 #include "lab/settings.hpp"
 
 namespace mts::lab {
@@ -18,6 +19,8 @@ namespace mts::lab {
 /// Returns in what its "versions" differ from those of this program, in words: then the bits may differ too.
 /// \throws UsageError that names file, option, what was expected and found, and the nearest known name; nothing has been set then
 std::vector<std::string> read_config(const std::filesystem::path& file, Settings& settings, Session& session);
+/// The same of a score.
+std::vector<std::string> read_config(const std::filesystem::path& file, ScoreSettings& settings, Session& session);
 
 /// Every option of a run, and the versions that made it: a file for `read_config`.
 std::string settings_text(const Settings& settings);
@@ -25,5 +28,6 @@ std::string settings_text(const Settings& settings);
 std::string settings_line(const Settings& settings);
 /// What options, and what versions, are not as in such a line: "NAME: ... there, ... here".
 std::vector<std::string> differences_of(const std::string& line, const Settings& settings);
+std::string settings_text(const ScoreSettings& settings);
 
 }  // namespace mts::lab

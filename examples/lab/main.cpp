@@ -15,6 +15,8 @@
 #include "lab/files.hpp"
 #include "lab/interrupt.hpp"
 #include "lab/plot.hpp"
+#include "lab/report.hpp"
+#include "lab/score.hpp"
 #include "lab/summary.hpp"
 #include "mts/core/parallel.hpp"
 #include "mts/data/generator.hpp"
@@ -98,9 +100,26 @@ void run(const Settings& settings, const Session& session, std::span<const std::
             << std::flush;
   if (!session.no_pictures) {
     write_pictures(settings, study, session.out);
-    std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png" << std::endl;
+    std::cout << "Pictures: " << (session.out / "dynamics.svg").string() << ", dynamics.png\n" << std::flush;
   }
+  write_report(settings, study, session.out, !session.no_pictures);
+  std::cout << "Report: " << (session.out / "report.html").string() << std::endl;
   folder.remove();
+}
+
+void score_pool(const ScoreSettings& settings, const Session& session) {
+  check_writable(session.out);
+  const mts::ThreadLimit limit(machine_threads(session.threads));
+  listen_for_interrupts();
+  Progress progress(std::cerr, ::isatty(STDERR_FILENO) == 1);
+  const Score result = score(settings, progress, interrupted);
+  if (result.run.warnings > 0)
+    std::cerr << settings.method << ": " << result.run.warnings << " steps warned; the first: " << result.run.warning
+              << '\n';
+  std::cout << text_of(settings, result) << std::flush;
+  write_score(settings, result, session.out, !session.no_pictures);
+  std::cout << "Weights: " << (session.out / "weights.npy").string()
+            << ", selected.csv\nReport: " << (session.out / "report.html").string() << std::endl;
 }
 
 void experiment(const ExperimentSettings& settings, bool tuning, std::span<const std::string> words) {
@@ -152,12 +171,11 @@ int main(int argc, char** argv) {
     job = command.job;
     if (command.job == Job::help) std::cout << command.help;
     if (command.job == Job::list) std::cout << listing();
-    if (command.job == Job::run) {
-      for (const auto& difference : command.differences)
-        std::cerr << "mts-lab: " << command.config.string()
-                  << " was made by another version, so bits may differ: " << difference << '\n';
-      run(command.settings, command.session, words);
-    }
+    for (const auto& difference : command.differences)
+      std::cerr << "mts-lab: " << command.config.string()
+                << " was made by another version, so bits may differ: " << difference << '\n';
+    if (command.job == Job::run) run(command.settings, command.session, words);
+    if (command.job == Job::score) score_pool(command.score, command.session);
     if (command.job == Job::tune) experiment(command.tune, true, words);
     if (command.job == Job::study) experiment(command.study, false, words);
     if (command.job == Job::verify) return verify(command.verify) ? 0 : 1;
@@ -167,7 +185,8 @@ int main(int argc, char** argv) {
     std::cerr << "mts-lab: " << error.what() << '\n';
     return 2;
   } catch (const Interrupted&) {
-    if (job == Job::verify || job == Job::gsnr) std::cerr << "mts-lab: interrupted; nothing was written\n";
+    if (job == Job::score || job == Job::verify || job == Job::gsnr)
+      std::cerr << "mts-lab: interrupted; nothing was written\n";
     return 130;
   } catch (const std::exception& error) {
     std::cerr << "mts-lab: " << error.what() << '\n';

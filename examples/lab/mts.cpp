@@ -9,6 +9,8 @@
 // Validation samples decide twice, and each time what they can bear: which labels are believed by a model that has seen them, and a few
 // coefficients of the ratio. The hypergradient asks them at every step for as many directions as the weight net has (law L14).
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <utility>
 
 #include "lab/methods.hpp"
@@ -35,7 +37,12 @@ data::Problem restricted(const data::Problem& problem, std::span<const Index> po
   part.image = problem.image;
   const auto take = [](const data::LabelledSet& from, std::span<const Index> ids, data::LabelledSet& to) {
     const std::vector<Index> rows(ids.begin(), ids.end());
-    to.inputs = from.inputs(rows, Eigen::all);
+    if (from.source) {
+      to.inputs.resize(static_cast<Index>(rows.size()), 0);
+      to.source = std::make_shared<data::SomeRows>(from.source, rows);
+    } else {
+      to.inputs = from.inputs(rows, Eigen::all);
+    }
     to.embeddings = from.embeddings(rows, Eigen::all);
     for (const Index i : ids) {
       to.labels.push_back(from.labels[static_cast<std::size_t>(i)]);
@@ -56,9 +63,12 @@ data::Problem restricted(const data::Problem& problem, std::span<const Index> po
 void predict(const Model& model, const Parameters& theta, const data::LabelledSet& set, std::span<const Index> ids,
              RowMatrix<double>& out) {
   nn::ClassificationBatch<float> batch;
-  data::gather(set, ids, batch);
-  const RowMatrix<double> p = probabilities(model, theta, batch);
-  for (std::size_t k = 0; k < ids.size(); ++k) out.row(ids[k]) = p.row(static_cast<Index>(k));
+  for (std::size_t begin = 0; begin < ids.size(); begin += samples_at_once) {
+    const auto some = ids.subspan(begin, std::min<std::size_t>(samples_at_once, ids.size() - begin));
+    data::gather(set, some, batch);
+    const RowMatrix<double> p = probabilities(model, theta, batch);
+    for (std::size_t k = 0; k < some.size(); ++k) out.row(some[k]) = p.row(static_cast<Index>(k));
+  }
 }
 
 /// One fold: nothing is left out, and every sample is judged by a model that was trained on it.
@@ -131,6 +141,46 @@ class MtsTraining final : public Training {
     step_.load(in);
   }
   std::optional<SampleVector> pool_weights() override { return weights_; }
+  /// How much of the weight goes to other samples where what is known of a sample is permuted among those of its class, and the ratio of
+  /// densities fitted again (Hooker, Mentch and Zhou 2021, arXiv:1905.03151: a fit that does not know of the permutation extrapolates).
+  Insight insight() override {
+    place();
+    Insight insight;
+    const SampleVector p = *weights_ / weights_->sum();
+    std::map<int, std::vector<Index>> classes;
+    for (Index i = 0; i < p.size(); ++i) classes[pool_.samples.labels[static_cast<std::size_t>(i)]].push_back(i);
+    const auto look = [&](const char* name, auto&& rows_of) {
+      EvidenceSamples permuted = pool_;
+      for (const auto& [label, members] : classes) {
+        const auto places =
+            RandomStream(task_.seed, std::string("lab: permuted ") + name, static_cast<std::uint64_t>(label))
+                .permutation(static_cast<Index>(members.size()));
+        for (std::size_t k = 0; k < members.size(); ++k)
+          rows_of(permuted).row(members[k]) = rows_of(pool_).row(members[static_cast<std::size_t>(places[k])]);
+      }
+      const SampleVector w = weights_of(permuted);
+      insight.features.push_back({name, (p - w / w.sum()).cwiseAbs().sum() / 2, {}});
+    };
+    if (has(Part::evidence))
+      look("out_of_fold_prediction",
+           [](auto& samples) { return samples.probabilities.leftCols(samples.probabilities.cols()); });
+    if (has(Part::position) && has(Part::ratio)) {
+      look("nearest_real_cosine", [](auto& samples) { return samples.position.leftCols(3); });
+      look("real_margin", [](auto& samples) { return samples.position.rightCols(1); });
+    }
+    return insight;
+  }
+  /// The probability of its label by models that have not seen it, and where it lies among real samples.
+  PoolFeatures pool_features() override {
+    place();
+    PoolFeatures all{{"out_of_fold_prediction", "nearest_real_cosine_1", "nearest_real_cosine_2",
+                      "nearest_real_cosine_3", "real_margin"},
+                     RowMatrix<float>(pool_.position.rows(), 5)};
+    for (Index i = 0; i < all.values.rows(); ++i)
+      all.values(i, 0) = static_cast<float>(pool_.probabilities(i, pool_.samples.labels[static_cast<std::size_t>(i)]));
+    all.values.rightCols(4) = pool_.position.cast<float>();
+    return all;
+  }
 
  private:
   static constexpr mts::detail::StateKind kind = {'l', 'a', 'b', '-', 'm', 't', 's', '1'};
@@ -154,6 +204,13 @@ class MtsTraining final : public Training {
 
   /// The weights, of the out-of-fold predictions.
   void weigh() {
+    place();
+    weights_ = weights_of(pool_);
+    batches_.emplace(task_, *weights_);
+  }
+  /// Where samples lie, unless that is known: a run that goes on after it has weighed does not ask before it ends.
+  void place() {
+    if (pool_.position.rows() > 0) return;
     const data::Problem& problem = task_.problem;
     const Index n = problem.pool.size(), m = problem.validation.size();
     // Positions of both sides among the same real samples: the pool's and the validation's, each without itself.
@@ -165,14 +222,14 @@ class MtsTraining final : public Training {
     position << nearest.table().values(), margin.table().values();
     pool_.position = position.topRows(n);
     validation_.position = position.bottomRows(m);
-
-    const auto has = [&](Part part) { return task_.settings.without != part; };
-    weights_ = evidence_weights(pool_, validation_,
-                                {.use_evidence = has(Part::evidence),
-                                 .use_position = has(Part::position),
-                                 .use_ratio = has(Part::ratio),
-                                 .balance = has(Part::balance)});
-    batches_.emplace(task_, *weights_);
+  }
+  bool has(Part part) const { return task_.settings.without != part; }
+  SampleVector weights_of(const EvidenceSamples& pool) const {
+    return evidence_weights(pool, validation_,
+                            {.use_evidence = has(Part::evidence),
+                             .use_position = has(Part::position),
+                             .use_ratio = has(Part::ratio),
+                             .balance = has(Part::balance)});
   }
 
   Task task_;

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "lab/statistics.hpp"
 #include "mts/data/atomic_file.hpp"
@@ -45,10 +47,11 @@ struct Panel {
   double StepRow::*value;
   bool log;
 };
-constexpr std::array panels = {Panel{"mean raw weight, mean w", &StepRow::mean_w, false},
-                               Panel{"largest normalised weight, max p", &StepRow::max_p, true},
-                               Panel{"variance of the normalised weights, Var p", &StepRow::var_p, true},
-                               Panel{"effective batch size, B_{eff} (samples)", &StepRow::b_eff, true}};
+constexpr std::array dynamics_panels = {Panel{"mean raw weight, mean w", &StepRow::mean_w, false},
+                                        Panel{"largest normalised weight, max p", &StepRow::max_p, true},
+                                        Panel{"variance of the normalised weights, Var p", &StepRow::var_p, true},
+                                        Panel{"effective batch size, B_{eff} (samples)", &StepRow::b_eff, true}};
+constexpr std::array gsnr_panels = {Panel{"GSNR of a step", &StepRow::gsnr, true}};
 
 /// One line of each panel.
 struct Line {
@@ -137,13 +140,12 @@ std::string set_terminal(const std::string& name, int width, int height, int poi
                      name, width, height, points);
 }
 
-std::string dynamics_script(const Settings& s, const Study& study, const std::string& terminal) {
-  const auto lines = lines_of(s, study);
-  std::array<bool, panels.size()> logarithmic;
-  for (std::size_t p = 0; p < panels.size(); ++p) logarithmic[p] = is_logarithmic(panels[p], lines);
-  std::string script = terminal;
+namespace {
 
-  // One block of numbers a line: step, then median, least and greatest over the seeds for each panel.
+/// One block of numbers a line: step, then median, least and greatest over the seeds for each panel.
+std::string number_blocks(const std::vector<Line>& lines, std::span<const Panel> panels,
+                          const std::vector<bool>& logarithmic) {
+  std::string script;
   for (std::size_t l = 0; l < lines.size(); ++l) {
     script += fmt::format("$line{} << END\n", l);
     const auto& runs = lines[l].runs;
@@ -153,7 +155,7 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
         std::vector<double> values;
         for (const Run* run : runs) {
           const double x = run->dynamics[k].*panels[p].value;
-          if (!logarithmic[p] || x > smallest_shown(panels[p], *run)) values.push_back(x);
+          if (std::isfinite(x) && (!logarithmic[p] || x > smallest_shown(panels[p], *run))) values.push_back(x);
         }
         if (values.empty())
           script += " NaN NaN NaN";
@@ -166,6 +168,17 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
     }
     script += "END\n";
   }
+  return script;
+}
+
+/// Panels one below the other or two abreast, a colour for each line.
+/// \param layout  the options of gnuplot's multiplot
+std::string panels_script(const Settings& s, const Study& study, std::span<const Panel> panels,
+                          const std::string& layout, const std::string& terminal) {
+  const auto lines = lines_of(s, study);
+  std::vector<bool> logarithmic;
+  for (const Panel& panel : panels) logarithmic.push_back(is_logarithmic(panel, lines));
+  std::string script = terminal + number_blocks(lines, panels, logarithmic);
 
   const std::string seeds = s.seeds == 1 ? fmt::format("seed {}", s.first_seed)
                                          : fmt::format("median of {} seeds, band from least to greatest", s.seeds);
@@ -174,10 +187,8 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
     if (method_named(m).weighs) names += (names.empty() ? "" : ", ") + m;
   const Index first = names.empty() ? 0 : s.uniform_steps;  // before it all weights are the same
   if (names.empty()) names = s.methods.front();
-  script += fmt::format(
-      "set multiplot layout 2,2 margins screen 0.085,0.98,0.085,0.84 spacing screen 0.095,0.115 "
-      "title '{} on {}, {}: {}' offset 0,-0.3\n",
-      text_for_gnuplot(names), text_for_gnuplot(s.benchmark), text_for_gnuplot(trained(s)), seeds);
+  script += fmt::format("set multiplot {} title '{} on {}, {}: {}' offset 0,-0.3\n", layout, text_for_gnuplot(names),
+                        text_for_gnuplot(s.benchmark), text_for_gnuplot(trained(s)), seeds);
   script += axes_style;
   script +=
       "set datafile missing 'NaN'\n"
@@ -186,7 +197,7 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
   script += fmt::format("set xrange [{}:{}]\n", first, s.steps);
   for (std::size_t p = 0; p < panels.size(); ++p) {
     script += fmt::format("set title '{}' offset 0,-0.6\n", panels[p].title);
-    script += p >= 2 ? "set xlabel 'training step' offset 0,0.4\n" : "unset xlabel\n";
+    script += p + 2 >= panels.size() ? "set xlabel 'training step' offset 0,0.4\n" : "unset xlabel\n";
     script += logarithmic[p] ? "set logscale y\nset format y '10^{%L}'\n" : "unset logscale y\nset format y '%g'\n";
     std::string plots;
     const std::size_t column = 2 + 3 * p;
@@ -204,6 +215,32 @@ std::string dynamics_script(const Settings& s, const Study& study, const std::st
   }
   script += "unset multiplot\n";
   return script;
+}
+
+}  // namespace
+
+std::string dynamics_script(const Settings& s, const Study& study, const std::string& terminal) {
+  return panels_script(s, study, dynamics_panels,
+                       "layout 2,2 margins screen 0.085,0.98,0.085,0.84 spacing screen 0.095,0.115", terminal);
+}
+
+bool has_gsnr(const Study& study) {
+  for (const auto& run : study.runs)
+    for (const auto& row : run.dynamics)
+      if (row.gsnr > 0) return true;
+  return false;
+}
+
+std::string gsnr_script(const Settings& settings, const Study& study, const std::string& terminal) {
+  Settings own = settings;
+  std::erase_if(own.methods, [&](const std::string& method) {
+    return std::none_of(study.runs.begin(), study.runs.end(), [&](const Run& run) {
+      return run.method == method && std::any_of(run.dynamics.begin(), run.dynamics.end(),
+                                                 [](const StepRow& row) { return std::isfinite(row.gsnr); });
+    });
+  });
+  check_value(!own.methods.empty(), "gsnr_script", "expected a run with a GSNR, found none");
+  return panels_script(own, study, gsnr_panels, "layout 1,1 margins screen 0.085,0.98,0.14,0.76", terminal);
 }
 
 void write_pictures(const Settings& settings, const Study& study, const std::filesystem::path& folder) {

@@ -36,6 +36,12 @@ std::string set_terminal(const std::string& name, int width, int height, int poi
 /// \param terminal  the line that sets gnuplot's terminal
 std::string dynamics_script(const Settings& settings, const Study& study, const std::string& terminal);
 
+/// Whether any step of any run has a signal above 0.
+bool has_gsnr(const Study& study);
+/// The same of the hypergradient's GSNR, of the methods that have one; where an estimate is not above 0, there is nothing.
+/// \throws ValueError if there is no such method
+std::string gsnr_script(const Settings& settings, const Study& study, const std::string& terminal);
+
 /// Writes dynamics.svg and dynamics.png, each whole or not at all.
 /// \throws DataError
 void write_pictures(const Settings& settings, const Study& study, const std::filesystem::path& folder);

@@ -1,4 +1,5 @@
 // Methods that weigh each batch by a rule of its own, without a weight net.
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -91,9 +92,14 @@ SampleVector train_held_out_model(const Task& run) {
     }
     step(augmentation ? augmented : validation.batch, validation.samples);
   }
-  nn::ClassificationBatch<float> all;
-  data::gather_all(*task.pool, all);
-  return step.model().forward(step.theta(), all).value();
+  const Index n = task.pool->size();
+  SampleVector losses(n);
+  nn::ClassificationBatch<float> some;
+  for (Index begin = 0; begin < n; begin += samples_at_once) {
+    data::gather_range(*task.pool, begin, std::min(begin + samples_at_once, n), some);
+    losses.segment(begin, some.inputs.rows()) = step.model().forward(step.theta(), some).value();
+  }
+  return losses;
 }
 /// The same, from what was prepared if it was.
 SampleVector irreducible_losses(const Task& task) {

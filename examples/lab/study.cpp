@@ -201,10 +201,14 @@ class KeptRun {
   double saved_ = 0;
 };
 
+}  // namespace
+
 double work_of(const Cell& cell) {
   return static_cast<double>(cell.settings.steps) * method_named(cell.method).cost *
          static_cast<double>(cell.batch + 64) * (cell.settings.model == ModelKind::mlp ? 1.0 : 20.0);
 }
+
+namespace {
 
 Run carry_out(const Cell& cell, const data::Problem& problem, Progress& progress,
               const std::function<void()>& stop_if_asked, KeptRun& kept) {
@@ -276,12 +280,22 @@ Run carry_out(const Cell& cell, const data::Problem& problem, Progress& progress
   run.seconds_weights = since();
 
   const auto& set = settings.evaluate_on == EvaluationSet::test ? problem.test : problem.tuning;
-  run.accuracy = training->accuracy(set);
+  run.accuracy = set.size() > 0 ? training->accuracy(set) : StepReport::none;
   run.seconds_accuracy = since();
+
+  if (cell.look) run.insight = training->insight();
+  if (cell.features) run.features = training->pool_features();
+  if (cell.extremes && run.weights) run.extremes = extremes_of(*run.weights, problem);
   return std::move(run);
 }
 
 }  // namespace
+
+Run carry_out(const Cell& cell, const data::Problem& problem, Progress& progress,
+              const std::function<void()>& stop_if_asked) {
+  KeptRun nowhere(cell, problem, std::nullopt);
+  return carry_out(cell, problem, progress, stop_if_asked, nowhere);
+}
 
 std::vector<double> end_b_eff_fractions(const Run& run) {
   const std::size_t end = run.dynamics.size(), begin = end - (end + 9) / 10;
@@ -366,7 +380,7 @@ Study run_study(const Settings& s, const ProblemSource& source, Progress& progre
   for (const auto& method : s.methods)
     for (const Index batch : s.batches)
       for (Index k = 0; k < s.seeds; ++k)
-        cells.push_back({s, method, batch, s.first_seed + static_cast<std::uint64_t>(k)});
+        cells.push_back({s, method, batch, s.first_seed + static_cast<std::uint64_t>(k), true, k == 0});
   Study study;
   study.runs.resize(cells.size());
   study.truths.resize(static_cast<std::size_t>(s.seeds));

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "lab/extremes.hpp"
+#include "lab/insight.hpp"
 #include "lab/progress.hpp"
 #include "lab/registry.hpp"
 #include "mts/data/pool.hpp"
@@ -36,6 +38,9 @@ struct Run {
   std::vector<StepRow> dynamics;
   std::optional<SampleVector> weights;           ///< learned, one per pool sample
   std::optional<diagnostics::Separation> found;  ///< real or good against the rest, by the learned weights
+  Insight insight;                               ///< where the cell asks for a last look
+  Extremes extremes;                             ///< and, by the weights, for the best and worst samples
+  PoolFeatures features;                         ///< and for the features of the pool
   Index warnings = 0;                            ///< steps that warned
   std::string warning;                           ///< what the first of them said
   diagnostics::PhaseTimes phases;                ///< of all steps
@@ -53,7 +58,17 @@ struct Cell {
   std::string method;
   Index batch = 0;
   std::uint64_t seed = 0;
+  bool look = false;      ///< whether the run is to be looked at when it is done
+  bool extremes = false;  ///< and its best and worst samples to be kept
+  bool features = false;  ///< and the features of the pool
 };
+
+/// Carries out one cell, whose `seed` is that of the training; accuracy is NaN where the set it is asked on is empty. Calls `stop_if_asked`,
+/// which may throw, before each step.
+Run carry_out(const Cell& cell, const data::Problem& problem, Progress& progress,
+              const std::function<void()>& stop_if_asked);
+/// What it advances the progress by.
+double work_of(const Cell& cell);
 
 /// Where runs are kept while they are made, so that they go on if the program is stopped (data/checkpoint.hpp).
 struct Keeping {

@@ -7,14 +7,26 @@
 
 namespace mts::lab {
 
-namespace {
-
 std::vector<const Run*> runs_of(const Study& study, const std::string& method, Index batch) {
   std::vector<const Run*> runs;
   for (const auto& run : study.runs)
     if (run.method == method && run.batch == batch) runs.push_back(&run);
   return runs;
 }
+
+std::string accuracy_text(const Mean& m) {
+  return m.n < 2 ? fmt::format("{:.1f}", 100 * m.mean)
+                 : fmt::format("{:.1f} ± {:.1f}", 100 * m.mean, 100 * m.deviation);
+}
+
+std::string auc_text(const SummaryRow& row) {
+  if (!row.auc) return "-";
+  const double low = row.alone ? row.alone->low : std::max(0.0, row.auc->low());
+  const double high = row.alone ? row.alone->high : std::min(1.0, row.auc->high());
+  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", row.auc->mean, low, high);
+}
+
+namespace {
 
 SummaryRow row_of(const std::string& method, Index batch, const std::vector<const Run*>& runs) {
   SummaryRow row;
@@ -77,24 +89,11 @@ Trend trend_of(const Settings& s, const Study& study, const std::string& method)
   return trend;
 }
 
-/// "74.2 ± 1.3"; without a deviation where there is one seed.
-std::string with_deviation(const Mean& m) {
-  return m.n < 2 ? fmt::format("{:.1f}", 100 * m.mean)
-                 : fmt::format("{:.1f} ± {:.1f}", 100 * m.mean, 100 * m.deviation);
-}
-
 /// Pads on the left to a width in columns; of the letters used here only ± is longer than a byte.
 std::string right(const std::string& s, std::size_t width) {
   std::size_t columns = 0;
   for (const char c : s) columns += (static_cast<unsigned char>(c) & 0xC0u) != 0x80u;
   return std::string(columns < width ? width - columns : 0, ' ') + s;
-}
-
-std::string auc_text(const SummaryRow& row) {
-  if (!row.auc) return "-";
-  const double low = row.alone ? row.alone->low : std::max(0.0, row.auc->low());
-  const double high = row.alone ? row.alone->high : std::min(1.0, row.auc->high());
-  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", row.auc->mean, low, high);
 }
 
 }  // namespace
@@ -125,7 +124,7 @@ std::string text_of(const Settings& s, const Summary& summary) {
   out += fmt::format("{:<{}}  batch   accuracy %   AUC of weights [95 %]   end B_eff/N   seconds\n", "method", width);
   for (const auto& row : summary.rows)
     out += fmt::format("{:<{}}  {:>5}  {}   {:>21}   {:>11.3f}   {:>7.1f}\n", row.method, width, row.batch,
-                       right(with_deviation(row.accuracy), 11), auc_text(row), row.b_eff_fraction, row.seconds);
+                       right(accuracy_text(row.accuracy), 11), auc_text(row), row.b_eff_fraction, row.seconds);
 
   if (std::any_of(summary.rows.begin(), summary.rows.end(), [](const SummaryRow& row) { return row.auc.has_value(); }))
     out +=

@@ -46,6 +46,14 @@ struct Summary {
 
 Summary summarize(const Settings& settings, const Study& study);
 
+/// The runs of a method with a batch size, seed by seed.
+std::vector<const Run*> runs_of(const Study& study, const std::string& method, Index batch);
+
+/// An accuracy in %, "74.2 ± 1.3" with its standard deviation; without where there is one seed.
+std::string accuracy_text(const Mean& accuracy);
+/// "0.612 [0.590, 0.634]", an AUC with its interval; "-" where there is none.
+std::string auc_text(const SummaryRow& row);
+
 /// The tables printed at the end of a run, lines of at most 100 columns.
 std::string text_of(const Settings& settings, const Summary& summary);
 

@@ -38,7 +38,7 @@ nn::Classifier<float> make_classifier(const Settings& s, const data::Problem& pr
     case ModelKind::mlp:
       break;
   }
-  std::vector<Index> widths{problem.pool.inputs.cols()};
+  std::vector<Index> widths{problem.pool.width()};
   widths.insert(widths.end(), s.hidden.begin(), s.hidden.end());
   widths.push_back(problem.classes);
   return nn::mlp<float>(widths);
@@ -76,7 +76,12 @@ data::Pool extended(const data::Problem& problem) {
     rows.conservativeResize(n + m, Eigen::NoChange);
     rows.bottomRows(m) = more;
   };
-  append(pool.inputs, v.inputs);
+  if (pool.source) {
+    pool.inputs.resize(n + m, 0);
+    pool.source = std::make_shared<data::ExtendedRows>(pool.source, v.inputs);
+  } else {
+    append(pool.inputs, v.inputs);
+  }
   append(pool.embeddings, v.embeddings);
   pool.labels.insert(pool.labels.end(), v.labels.begin(), v.labels.end());
   pool.attributes.insert(pool.attributes.end(), v.attributes.begin(), v.attributes.end());
@@ -173,10 +178,14 @@ const features::TrainingDynamics& Task::dynamics() const {
       data::gather(*pool, ids, b, samples);
     };
     // a last look at every sample: a short run may have passed some over
-    nn::ClassificationBatch<float> all;
+    nn::ClassificationBatch<float> some;
     Samples samples;
-    gather(whole_of(pool->size()), all, samples);
-    dynamics->observe(samples.ids, model.forward(step.theta(), all).logits(), samples.labels);
+    const auto all = whole_of(pool->size());
+    for (Index begin = 0; begin < pool->size(); begin += samples_at_once) {
+      const Index count = std::min(samples_at_once, pool->size() - begin);
+      gather(std::span(all).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)), some, samples);
+      dynamics->observe(samples.ids, model.forward(step.theta(), some).logits(), samples.labels);
+    }
     dynamics->score_pool(model, step.theta(), 256, gather);
   }
   std::ostringstream out;

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "lab/insight.hpp"
 #include "lab/settings.hpp"
 #include "mts/data/augment.hpp"
 #include "mts/data/pool.hpp"
@@ -91,9 +92,16 @@ class Training {
   /// The weight >= 0 that the method gives to every sample of the pool as things stand, on a scale of its own; none for a method
   /// that weighs none.
   virtual std::optional<SampleVector> pool_weights() = 0;
+  /// What a last look shows, for methods with features. Changes nothing.
+  virtual Insight insight() { return {}; }
+  /// What the method saw of the samples of the pool, as things stand; nothing where it has no features.
+  virtual PoolFeatures pool_features() { return {}; }
 };
 
 // What all methods share, so that nothing but the selection differs between them.
+
+/// How many samples of a pool are looked at together where all of them are.
+inline constexpr Index samples_at_once = 8192;
 
 /// The network that the settings ask for, for the problem's inputs and classes.
 /// \throws ValueError if it needs images and the problem's inputs are none, or are too small; ShapeError likewise

@@ -11,6 +11,7 @@
 #include "mts/methods/mw_net.hpp"
 #include "mts/optim/adam.hpp"
 #include "mts/selection/group_weight_net.hpp"
+#include "mts/selection/linearize.hpp"
 #include "mts/selection/mlp_weight_net.hpp"
 #include "mts/selection/step.hpp"
 #include "mts/selection/tabular_weight_net.hpp"
@@ -111,32 +112,100 @@ class WeightNetTraining final : public Training {
   /// In batches of the training batch's size and random order, as in training, because features normalised over a batch depend
   /// on it. The last one is filled up with samples of the first.
   std::optional<SampleVector> pool_weights() override {
-    const data::Pool& pool = *task_.pool;
-    const auto order = RandomStream(task_.seed, "lab: order of the pool's weights").permutation(pool.size());
-    SampleVector weights(pool.size());
-    Batch batch;
-    Samples samples, range;
+    SampleVector weights(task_.pool->size());
     FeatureBatch<float> f;
-    std::vector<Index> ids(static_cast<std::size_t>(task_.batch));
     const auto validation = step_.model().forward(step_.theta(), validation_.batch);
-    for (Index begin = 0; begin < pool.size(); begin += task_.batch) {
-      for (Index k = 0; k < task_.batch; ++k)
-        ids[static_cast<std::size_t>(k)] = order[static_cast<std::size_t>((begin + k) % pool.size())];
-      data::gather(pool, ids, batch, samples);
+    visit_pool(weights.size(), [&](const Batch& batch, const Samples& samples, Index own) {
       step_.features().begin(task_.batch, samples, f);
-      step_.model().forward(step_.theta(), batch, [&](const Model::Rows& rows) {
-        samples.slice_into(rows.begin(), rows.samples(), range);
-        step_.features().extract_rows(LabContext{rows, validation, range, validation_.samples}, rows.begin(), f);
-      });
+      step_.model().forward(step_.theta(), batch, extract_into(f, samples, validation));
       step_.features().finish(samples, f);
       const auto logits = step_.weight_net().forward(step_.phi(), f);
-      for (Index k = 0; k < std::min(task_.batch, pool.size() - begin); ++k)
-        weights[ids[static_cast<std::size_t>(k)]] = weight_of(activation_, logits.value()[k]);
-    }
+      for (Index k = 0; k < own; ++k)
+        weights[samples.ids[static_cast<std::size_t>(k)]] = weight_of(activation_, logits.value()[k]);
+    });
     return SampleVector(weights.head(task_.problem.pool.size()));
   }
 
+  PoolFeatures pool_features() override {
+    const Index n = task_.problem.pool.size();
+    PoolFeatures all{step_.features().layout().continuous, RowMatrix<float>(n, step_.features().dimension())};
+    FeatureBatch<float> f;
+    const auto validation = step_.model().forward(step_.theta(), validation_.batch);
+    visit_pool(task_.pool->size(), [&](const Batch& batch, const Samples& samples, Index own) {
+      step_.features().begin(task_.batch, samples, f);
+      step_.model().forward(step_.theta(), batch, extract_into(f, samples, validation));
+      step_.features().finish(samples, f);
+      for (Index k = 0; k < own; ++k)
+        if (const Index i = samples.ids[static_cast<std::size_t>(k)]; i < n) all.values.row(i) = f.continuous.row(k);
+    });
+    return all;
+  }
+
+  /// On the same batches, as many as have `samples_looked_at`; validation gradients at the trained classifier, of halves that are drawn
+  /// anew for each batch.
+  Insight insight() override {
+    constexpr Index samples_looked_at = 4096;
+    const Model& model = step_.model();
+    const Parameters& theta = step_.theta();
+    Batch all;
+    data::gather_all(task_.problem.validation, all);
+    const Index m = task_.problem.validation.size(), half = m / 2;
+    const auto at_validation = detail::linearize_unseen("validation set", model, theta, all);
+    const auto seen = model.forward(theta, validation_.batch);
+
+    InsightSums sums(step_.features().layout());
+    FeatureBatch<float> f;
+    Parameters gamma = theta.zeros_like(), shifted = theta.zeros_like();
+    SampleVector u, a, b;
+    std::uint64_t round = 0;
+    visit_pool(samples_looked_at, [&](const Batch& batch, const Samples& samples, Index) {
+      step_.features().begin(task_.batch, samples, f);
+      const auto lin = detail::linearize("batch of the pool", model, theta, batch, extract_into(f, samples, seen));
+      step_.features().finish(samples, f);
+      const auto places = RandomStream(task_.seed, "lab: halves of validation", round).permutation(m);
+      const auto align = [&](Index begin, Index end, SampleVector& out) {
+        u.setZero(m);
+        for (Index k = begin; k < end; ++k)
+          u[places[static_cast<std::size_t>(k)]] = 1 / static_cast<double>(end - begin);
+        at_validation.pullback(u, gamma);
+        CheapestAlignment{}(model, theta, batch, lin, gamma, shifted, out);
+        check_finite("last look", "alignment", out);
+      };
+      align(0, half > 0 ? half : m, a);
+      if (half > 0) align(half, 2 * half, b);
+      sums.add(step_.weight_net(), step_.phi(), activation_, task_.settings.tempering, f, a, b,
+               RandomStream(task_.seed, "lab: permuted features", round++));
+    });
+    const Index of_step = static_cast<Index>(validation_.batch.labels.size());
+    return sums.result(2 * static_cast<double>(half) / static_cast<double>(of_step));
+  }
+
  private:
+  /// Calls f(batch, samples, how many of them are new) for batches of the pool in random order, until `most` samples or all have been in
+  /// one; the last batch of all is filled up with samples of the first.
+  template <class F>
+  void visit_pool(Index most, F&& f) const {
+    const data::Pool& pool = *task_.pool;
+    const auto order = RandomStream(task_.seed, "lab: order of the pool's weights").permutation(pool.size());
+    Batch batch;
+    Samples samples;
+    std::vector<Index> ids(static_cast<std::size_t>(task_.batch));
+    for (Index begin = 0; begin < std::min(most, pool.size()); begin += task_.batch) {
+      for (Index k = 0; k < task_.batch; ++k)
+        ids[static_cast<std::size_t>(k)] = order[static_cast<std::size_t>((begin + k) % pool.size())];
+      data::gather(pool, ids, batch, samples);
+      f(batch, samples, std::min(task_.batch, pool.size() - begin));
+    }
+  }
+  /// An observer that extracts the features of the samples that the model shows.
+  template <class V>
+  auto extract_into(FeatureBatch<float>& f, const Samples& samples, const V& validation) const {
+    return [&, range = Samples()](const Model::Rows& rows) mutable {
+      samples.slice_into(rows.begin(), rows.samples(), range);
+      step_.features().extract_rows(LabContext{rows, validation, range, validation_.samples}, rows.begin(), f);
+    };
+  }
+
   using Step = MtsStep<Model, W, Features, Inner, AdamW<Parameters>, A, ChosenAlignment>;
 
   /// How often the weight net moves in a run.

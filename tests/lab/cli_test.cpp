@@ -290,4 +290,117 @@ TEST_CASE("Feature sets: known features under a name of their own; a run takes s
   CHECK_REFUSED(UsageError, parse_words({"run", "--out", "o", "--features", "postion"}), "did you mean 'position'");
 }
 
+// --------------------------------------------------------------------------------------------------------------- score
+
+Command score_with(std::vector<std::string> words) {
+  const std::vector<std::string> needed = {"score",        "--out",
+                                           "results",      "--features",
+                                           "x.npy",        "--labels",
+                                           "y.npy",        "--validation-features",
+                                           "v.npz:images", "--validation-labels",
+                                           "vy.npy"};
+  words.insert(words.begin(), needed.begin(), needed.end());
+  return parse(words);
+}
+
+TEST_CASE("Command line, score: options arrive; those of a run that apply to arrays are a run's") {
+  auto command = score_with({});
+  CHECK(command.job == Job::score);
+  CHECK(command.session.out == "results");
+  CHECK(command.score.features == "x.npy");
+  CHECK(command.score.validation_features == "v.npz:images");
+  CHECK(command.score.groups.empty());
+  CHECK(command.score.method == "mts");
+  CHECK(command.score.batch == 256);
+  CHECK(command.score.select == 0.5);
+  CHECK(command.score.cross_validation == 4);
+  command = score_with({"--group",
+                        "g.npy",
+                        "--generative-features",
+                        "e.npy",
+                        "--validation-generative-features",
+                        "ve.npy",
+                        "--classes",
+                        "7",
+                        "--raw-features",
+                        "--method",
+                        "weight-net",
+                        "--batch",
+                        "32",
+                        "--seed",
+                        "9",
+                        "--select",
+                        "0.25",
+                        "--cross-validation",
+                        "0",
+                        "--hidden",
+                        "",
+                        "--steps",
+                        "500",
+                        "--weight-net-features",
+                        "loss,class",
+                        "--keep",
+                        "0.5",
+                        "--threads",
+                        "2",
+                        "--no-pictures"});
+  const ScoreSettings& s = command.score;
+  CHECK(s.groups == "g.npy");
+  CHECK(s.embeddings == "e.npy");
+  CHECK(s.validation_embeddings == "ve.npy");
+  CHECK(s.classes == 7);
+  CHECK(s.raw_features);
+  CHECK(s.seed == 9);
+  CHECK(s.cross_validation == 0);
+  CHECK(s.training.hidden.empty());
+  CHECK(s.training.keep == 0.5);
+  CHECK(command.session.threads == 2);
+  CHECK(command.session.no_pictures);
+  const Settings run = run_settings(s);
+  CHECK(run.methods == std::vector<std::string>{"weight-net"});
+  CHECK(run.batches == std::vector<mts::Index>{32});
+  CHECK(run.first_seed == 9);
+  CHECK(run.seeds == 1);
+  CHECK(run.steps == 500);
+  CHECK(run.features == std::vector<std::string>{"loss", "class"});
+}
+
+TEST_CASE("Command line, score: what does not fit is refused") {
+  CHECK_REFUSED(UsageError, parse_words({"score", "--out", "o"}), "--features FILE is required");
+  CHECK_REFUSED(UsageError, parse_words({"score", "--out", "o", "--features", "x"}), "--labels FILE is required");
+  CHECK_REFUSED(UsageError, score_with({"--generative-features", "e.npy"}), "--validation-generative-features",
+                "both or neither");
+  CHECK_REFUSED(UsageError, score_with({"--cross-validation", "1"}), "at least 2");
+  CHECK_REFUSED(UsageError, score_with({"--method", "oracle"}), "'oracle'");
+  CHECK_REFUSED(UsageError, score_with({"--method", "weight-nets"}), "did you mean 'weight-net'");
+  CHECK_REFUSED(UsageError, score_with({"--uniform-steps", "600", "--method", "weight-net"}), "no step for selection");
+  for (const char* option : {"--benchmark", "--data", "--model", "--augment", "--cache", "--seeds", "--channels"}) {
+    CAPTURE(option);
+    CHECK_REFUSED(UsageError, score_with({option, "1"}), "mts-lab score: unknown option", option);
+  }
+  CHECK_REFUSED(UsageError, score_with({"--validation-feature", "x"}), "did you mean '--validation-features'");
+  const std::string text = help_of(Job::score);
+  for (const char* option :
+       {"--features FILE", "--weight-net-features NAME,...", "--select F", "--threads T", "--lr X"}) {
+    CAPTURE(option);
+    CHECK(text.find(option) != std::string::npos);
+  }
+  for (const char* option : {"--benchmark", "--cache", "--channels"}) CHECK(text.find(option) == std::string::npos);
+}
+
+TEST_CASE("Command line, score: options from a file") {
+  const mts_test::TemporaryFolder folder;
+  mts_test::write_plainly(folder / "score.json",
+                          R"({"options": {"features": "a.npy", "select": 0.25, "weight-net-features": ["loss"]},
+                              "session": {"threads": 3}})");
+  const auto command = score_with({"--config", (folder / "score.json").string(), "--batch", "8"});
+  CHECK(command.score.features == "x.npy");  // the command line counts more
+  CHECK(command.score.select == 0.25);
+  CHECK(command.score.batch == 8);
+  CHECK(command.score.training.features == std::vector<std::string>{"loss"});
+  CHECK(command.session.threads == 3);
+  mts_test::write_plainly(folder / "wrong.json", R"({"options": {"benchmark": "domain"}})");
+  CHECK_REFUSED(UsageError, score_with({"--config", (folder / "wrong.json").string()}), "unknown option 'benchmark'");
+}
+
 }  // namespace

@@ -25,8 +25,8 @@ std::vector<std::string> lines_of(const std::filesystem::path& file) {
 
 TEST_CASE("mts-lab: a run writes its files, the same bytes for 1, 2 and 4 threads" * doctest::skip(!has_gnuplot)) {
   const TemporaryFolder folder;
-  const std::set<std::string> expected = {"results.csv", "dynamics.csv",  "timings.csv",  "weights.npy",
-                                          "truth.csv",   "settings.json", "dynamics.svg", "dynamics.png"};
+  const std::set<std::string> expected = {"results.csv",   "dynamics.csv", "timings.csv",  "weights.npy", "truth.csv",
+                                          "settings.json", "dynamics.svg", "dynamics.png", "report.html"};
   std::string table;
   for (const char* threads : {"1", "2", "4"}) {
     Child child(small_run(folder / threads, {"--threads", threads}), folder);
@@ -53,7 +53,8 @@ TEST_CASE("mts-lab: a run writes its files, the same bytes for 1, 2 and 4 thread
       CAPTURE(name);
       CHECK(read_plainly(folder / "again" / name) == read_plainly(folder / "1" / name));
     }
-  for (const char* words : {"AUC of weights", "Accuracy minus that of uniform", "Figure 2", "dynamics.svg"}) {
+  for (const char* words :
+       {"AUC of weights", "Accuracy minus that of uniform", "Figure 2", "dynamics.svg", "report.html"}) {
     CAPTURE(words);
     CHECK(contains(table, words));
   }
@@ -221,6 +222,7 @@ TEST_CASE("mts-lab: without gnuplot the tables are written, and the missing pict
   auto without = arguments;
   without.push_back("--no-pictures");
   CHECK(Child(without, folder, {"PATH=/nowhere"}).wait() == 0);
+  CHECK(contains(read_plainly(folder / "out/report.html"), "</html>"));
 }
 
 TEST_CASE("mts-lab: Ctrl-C stops a run soon and leaves no results, and what was there stays") {

@@ -63,6 +63,21 @@ class CsvTable {
     text_ += '\n';
   }
 
+  /// The same with further fields behind them, as many as there are columns left.
+  template <class T, class... Fields>
+  void row_with(const std::vector<T>& more, const Fields&... fields) {
+    check_size("CsvTable::row_with", "fields", static_cast<Index>(columns_),
+               static_cast<Index>(sizeof...(fields) + more.size()));
+    std::size_t c = 0;
+    const auto append = [&](const auto& field) {
+      if (c++ > 0) text_ += ',';
+      detail::append_field(text_, field);
+    };
+    (append(fields), ...);
+    for (const T& field : more) append(field);
+    text_ += '\n';
+  }
+
   /// The whole table, header first.
   const std::string& text() const { return text_; }
   /// \throws DataError if the file can't be written

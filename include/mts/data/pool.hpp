@@ -3,9 +3,12 @@
 /// What a selection method is given: a pool of real and synthetic samples, a small validation set, and the sets it is judged
 /// on; and how a batch of them is put together.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +18,7 @@
 #include "mts/autodiff/image.hpp"
 #include "mts/core/error.hpp"
 #include "mts/core/types.hpp"
+#include "mts/data/row_source.hpp"
 
 namespace mts::data {
 
@@ -40,12 +44,15 @@ inline constexpr int synthetic_group = 1;  ///< and of edits
 
 /// Labelled samples, N of them.
 struct LabelledSet {
-  RowMatrix<float> inputs;      ///< N x D
+  RowMatrix<float> inputs;      ///< N x D; N x 0 where they are not in memory but in `source`
   std::vector<int> labels;      ///< N, in {0, ..., C-1}
   RowMatrix<float> embeddings;  ///< N x E, generative embeddings; N x 0 where there are none
   std::vector<int> attributes;  ///< N, the truth: the spurious attribute of each; not for methods to see
+  std::shared_ptr<const RowSource> source = {};  ///< of the inputs, N x D, where they are not in memory
 
   Index size() const { return inputs.rows(); }
+  /// D
+  Index width() const { return source ? source->cols() : inputs.cols(); }
 };
 
 /// Real and synthetic samples to select from.
@@ -72,6 +79,7 @@ struct Problem {
 /// \throws ShapeError, NumericalError, ValueError that name the set, the part, and the first bad sample
 inline void check(const LabelledSet& set, int classes, std::string_view where) {
   const Index n = set.size();
+  if (set.source) check_size(where, "rows of the source", n, set.source->rows());
   check_size(where, "labels", n, static_cast<Index>(set.labels.size()));
   check_size(where, "attributes", n, static_cast<Index>(set.attributes.size()));
   if (set.embeddings.cols() != 0) check_size(where, "rows of embeddings", n, set.embeddings.rows());
@@ -80,13 +88,18 @@ inline void check(const LabelledSet& set, int classes, std::string_view where) {
     check_value(label >= 0 && label < classes, where, "the label of sample ", i, ": expected 0 to ", classes - 1,
                 ", found ", label);
   }
-  const auto finite = [&](const RowMatrix<float>& m, std::string_view what) {
+  const auto finite = [&](const auto& m, std::string_view what, Index first = 0) {
     for (Index i = 0; i < m.rows(); ++i)
       for (Index j = 0; j < m.cols(); ++j)
         if (!std::isfinite(m(i, j)))
-          throw NumericalError(mts::detail::text(where, ": ", what, " of sample ", i,
+          throw NumericalError(mts::detail::text(where, ": ", what, " of sample ", first + i,
                                                  ": expected finite numbers, found ", m(i, j), " at ", j));
   };
+  RowMatrix<float> row(1, set.source ? set.width() : 0);
+  for (Index i = 0; set.source && i < n; ++i) {
+    set.source->read(i, rows_of(row));
+    finite(row, "the input", i);
+  }
   finite(set.inputs, "the input");
   finite(set.embeddings, "the embedding");
 }
@@ -118,11 +131,11 @@ inline void check(const Problem& problem) {
   check(problem.pool, problem.classes, problem.name + ": pool");
   if (problem.image)
     check_size(problem.name + ": pool", mts::detail::text("length of an input, an image of ", in_words(*problem.image)),
-               problem.image->size(), problem.pool.inputs.cols());
+               problem.image->size(), problem.pool.width());
   const auto check_part = [&](const LabelledSet& part, std::string_view name) {
     const std::string where = mts::detail::text(problem.name, ": ", name);
     check(part, problem.classes, where);
-    check_size(where, "length of an input", problem.pool.inputs.cols(), part.inputs.cols());
+    check_size(where, "length of an input", problem.pool.width(), part.width());
     if (part.embeddings.cols() != 0)
       check_size(where, "length of an embedding", problem.pool.embeddings.cols(), part.embeddings.cols());
   };
@@ -139,18 +152,24 @@ concept LabelledBatch = requires(B& b, Index n) {
   typename std::remove_cvref_t<decltype(b.inputs)>::Scalar;
 };
 
-/// batch <- the samples `ids` of the set, in that order. Allocates nothing once the batch has had this size.
-/// \throws ShapeError if a place is outside the set; then nothing has changed
+/// batch <- the samples `ids` of the set, in that order. Allocates nothing once the batch has had this size, where inputs are in memory.
+/// \throws ShapeError if a place is outside the set; then nothing has changed; what the set's source throws
 template <LabelledBatch Batch>
 void gather(const LabelledSet& set, std::span<const Index> ids, Batch& batch) {
   using S = typename std::remove_cvref_t<decltype(batch.inputs)>::Scalar;
   for (const Index i : ids)
     if (i < 0 || i >= set.size())
       throw ShapeError(mts::detail::text("gather: expected places in [0, ", set.size(), "), found ", i));
-  batch.inputs.resize(static_cast<Index>(ids.size()), set.inputs.cols());
+  batch.inputs.resize(static_cast<Index>(ids.size()), set.width());
   batch.labels.resize(ids.size());
+  RowMatrix<float> row(1, set.source ? set.width() : 0);
   for (std::size_t k = 0; k < ids.size(); ++k) {
-    batch.inputs.row(static_cast<Index>(k)) = set.inputs.row(ids[k]).template cast<S>();
+    if (set.source) {
+      set.source->read(ids[k], rows_of(row));
+      batch.inputs.row(static_cast<Index>(k)) = row.template cast<S>();
+    } else {
+      batch.inputs.row(static_cast<Index>(k)) = set.inputs.row(ids[k]).template cast<S>();
+    }
     batch.labels[k] = set.labels[static_cast<std::size_t>(ids[k])];
   }
 }
@@ -166,10 +185,18 @@ void gather(const Pool& pool, std::span<const Index> ids, Batch& batch, Samples&
     samples.groups[k] = pool.groups[static_cast<std::size_t>(ids[k])];
   }
 }
+/// batch <- samples [begin, end) of the set.
+template <LabelledBatch Batch>
+void gather_range(const LabelledSet& set, Index begin, Index end, Batch& batch) {
+  std::vector<Index> ids(static_cast<std::size_t>(std::max<Index>(0, end - begin)));
+  std::iota(ids.begin(), ids.end(), begin);
+  gather(set, ids, batch);
+}
 /// batch <- the whole set.
 template <LabelledBatch Batch>
 void gather_all(const LabelledSet& set, Batch& batch) {
   using S = typename std::remove_cvref_t<decltype(batch.inputs)>::Scalar;
+  if (set.source) return gather_range(set, 0, set.size(), batch);
   batch.inputs = set.inputs.template cast<S>();
   batch.labels.assign(set.labels.begin(), set.labels.end());
 }
