@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/support.hpp"
+#include "mts/data/pool.hpp"
 #include "mts/nn/classifier.hpp"
 
 using namespace mts::data;

@@ -281,7 +281,7 @@ TEST_CASE("SGD refuses a state that does not fit") {
   Sgd<Dense> reader = heavy;
   std::istringstream other("some other file, long enough for a header");
   CHECK_THROWS_WITH_AS(reader.load(other, hostile_parameters()),
-                       "Sgd::load: expected the state of this kind of optimiser", DataError);
+                       "Sgd::load: expected a state of the kind 'mts-sgd1', found 'some oth'", DataError);
   Sgd<Dense> writer = heavy;
   Dense theta = hostile_parameters();
   writer.step(theta, hostile_gradient(0));
