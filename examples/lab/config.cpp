@@ -54,12 +54,19 @@ struct JsonWriter {
   }
 };
 
+/// At most 60 characters of it.
+std::string shortened(std::string text) {
+  if (text.size() > 60) {
+    text.resize(57);
+    text += "...";
+  }
+  return text;
+}
+
 /// A value as the file has it, at most 60 characters; of what has parts, how many.
 std::string shown(const json& value) {
   if (value.is_structured()) return fmt::format("{} of {}", value.is_array() ? "a list" : "an object", value.size());
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  if (text.size() > 60) text = text.substr(0, 57) + "...";
-  return text;
+  return shortened(value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 UsageError refused(const std::string& where, const char* expected, const json& found) {
@@ -225,8 +232,7 @@ std::string settings_line(const Settings& settings) { return file_of_run(setting
 std::vector<std::string> differences_of(const std::string& line, const Settings& settings) {
   const json there = json::parse(line, nullptr, false), here = file_of_run(settings);
   const auto in_words = [](const json& value) {
-    const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-    return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+    return shortened(value.dump(-1, ' ', false, json::error_handler_t::replace));
   };
   std::vector<std::string> differences;
   for (const char* part : {"options", "versions"}) {
