@@ -269,7 +269,7 @@ std::string help() {
          "\n"
          "  mts-lab run --out DIR [OPTIONS]   train classifiers by several methods, write results and pictures\n"
          "  mts-lab run --help                all options\n"
-         "  mts-lab score --features FILE ... weights for the samples of a pool of your own, from arrays of NumPy\n"
+         "  mts-lab score --out DIR [OPTIONS] weigh a pool of your own, given as arrays of NumPy\n"
          "  mts-lab score --help              its options\n"
          "  mts-lab tune --out DIR [OPTIONS]  choose the methods' settings on the tuning sets\n"
          "  mts-lab tune --help               its options\n"
@@ -318,8 +318,7 @@ std::string help_of(Job job) {
       return text(
           "mts-lab score: weighs the samples of a pool that is given as arrays, for a classifier of them; writes\n"
           "weights.npy, selected.csv, settings.json and report.html\n",
-          "score --features FILE --labels FILE --validation-features FILE --validation-labels FILE --out DIR "
-          "[OPTIONS]");
+          "score --features FILE --labels FILE ... --out DIR [OPTIONS]");
     }
     case Job::tune: {
       const ExperimentSettings settings = tune_defaults();

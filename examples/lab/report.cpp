@@ -267,13 +267,16 @@ std::string report_html(const Settings& s, const Study& study, const ReportPictu
                         settings_section(settings_text(s), settings_text(Settings())));
 }
 
-void write_report(const Settings& s, const Study& study, const std::filesystem::path& folder, bool pictures) {
+ReportPictures draw_pictures(const Settings& s, const Study& study) {
   ReportPictures drawn;
-  if (pictures) {
-    drawn.dynamics = run_gnuplot(dynamics_script(s, study, set_terminal("svg dynamic", 1000, 760, 14)));
-    if (has_gsnr(study)) drawn.gsnr = run_gnuplot(gsnr_script(s, study, set_terminal("svg dynamic", 1000, 420, 14)));
-  }
-  data::write_atomically(folder / "report.html", report_html(s, study, drawn));
+  drawn.dynamics = run_gnuplot(dynamics_script(s, study, set_terminal("svg dynamic", 1000, 760, 14)));
+  if (has_gsnr(study)) drawn.gsnr = run_gnuplot(gsnr_script(s, study, set_terminal("svg dynamic", 1000, 420, 14)));
+  return drawn;
+}
+
+void write_report(const Settings& s, const Study& study, const std::filesystem::path& folder, bool pictures) {
+  data::write_atomically(folder / "report.html",
+                         report_html(s, study, pictures ? draw_pictures(s, study) : ReportPictures{}));
 }
 
 }  // namespace mts::lab

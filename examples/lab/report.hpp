@@ -19,6 +19,9 @@ struct ReportPictures {
   std::string dynamics, gsnr;
 };
 
+/// Drawn by gnuplot. \throws DataError if it is missing
+ReportPictures draw_pictures(const Settings& settings, const Study& study);
+
 /// The page of a run. Has no times in it, and the same bytes for any number of threads.
 std::string report_html(const Settings& settings, const Study& study, const ReportPictures& pictures);
 

@@ -5,7 +5,6 @@
 
 #include "lab/config.hpp"
 #include "lab/html.hpp"
-#include "lab/plot.hpp"
 #include "lab/report.hpp"
 #include "lab/score.hpp"
 #include "lab/statistics.hpp"
@@ -89,13 +88,10 @@ std::string score_report_html(const ScoreSettings& s, const Score& score, bool p
   }
 
   std::string dynamics;
-  if (pictures && method_named(s.method).weighs) {
+  if (method_named(s.method).weighs) {
     Study study;
     study.runs = {run};
-    ReportPictures drawn{run_gnuplot(dynamics_script(settings, study, set_terminal("svg dynamic", 1000, 760, 14))), {}};
-    if (has_gsnr(study))
-      drawn.gsnr = run_gnuplot(gsnr_script(settings, study, set_terminal("svg dynamic", 1000, 420, 14)));
-    dynamics = pictures_sections(settings, study, drawn);
+    dynamics = pictures_sections(settings, study, pictures ? draw_pictures(settings, study) : ReportPictures{});
   }
   return html::page(
       fmt::format("mts-lab score: {} by {}", s.features.filename().string(), s.method),

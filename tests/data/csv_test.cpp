@@ -32,3 +32,10 @@ TEST_CASE("a CSV table quotes by RFC 4180 and writes numbers that read back as t
     CHECK(std::strtod(t.text().c_str() + 2, nullptr) == x);
   }
 }
+
+TEST_CASE("a CSV table takes rows whose length is known only when the program runs") {
+  CsvTable table({"name", "a", "b"});
+  table.row_with(std::vector<float>{0.5f, -1.0f}, "x, y");
+  CHECK(table.text() == "name,a,b\n\"x, y\",0.5,-1\n");
+  CHECK_REFUSED(mts::ShapeError, table.row_with(std::vector<float>{1}, "x"), "expected 3", "found 2");
+}

@@ -1,7 +1,6 @@
 // Reports in a browser. Skipped, by name, where there is no Chromium.
 #include "lab/browser.hpp"
 #include "lab/html.hpp"
-#include "lab/plot.hpp"
 #include "lab/reported.hpp"
 
 namespace {
@@ -17,11 +16,7 @@ TEST_CASE("Browser: a report shows all it has, on a wide screen and on a narrow 
           doctest::skip(browser().empty())) {
   const Settings s = mts_test::reported_settings();
   const Study study = mts_test::reported_study(s);
-  ReportPictures pictures;
-  if (has_gnuplot) {
-    pictures.dynamics = run_gnuplot(dynamics_script(s, study, set_terminal("svg dynamic", 1000, 760, 14)));
-    pictures.gsnr = run_gnuplot(gsnr_script(s, study, set_terminal("svg dynamic", 1000, 420, 14)));
-  }
+  const ReportPictures pictures = has_gnuplot ? draw_pictures(s, study) : ReportPictures{};
   const mts_test::TemporaryFolder folder;
   CHECK(browser_problems_text(report_html(s, study, pictures), {1200, 390}, folder) == "");
 }

@@ -1,5 +1,7 @@
 #include "lab/insight.hpp"
 
+#include <sstream>
+
 #include "lab/support.hpp"
 #include "lab/trained.hpp"
 #include "mts/core/parallel.hpp"
@@ -232,6 +234,24 @@ TEST_CASE("Insight: mts rests on its evidence and positions; without a part, tha
   s.without = Part::evidence;
   CHECK(names() == "nearest_real_cosine real_margin ");
   CHECK(mts_test::trained("uniform", s, problem, 16, 3)->insight().features.empty());
+}
+
+TEST_CASE("Insight: the same of a training that was kept and goes on") {
+  const auto problem = mts_test::small_problem();
+  const Settings s = small_settings();
+  for (const std::string method : {"weight-net", "mts"}) {
+    CAPTURE(method);
+    const auto training = mts_test::trained(method, s, problem, 16, 3);
+    std::stringstream kept;
+    training->save(kept);
+    const auto resumed = method_named(method).start({s, problem, 16, 3});
+    resumed->load(kept);
+    const auto before = training->insight(), after = resumed->insight();
+    REQUIRE(before.features.size() == 3);
+    REQUIRE(after.features.size() == 3);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(after.features[k].moved == before.features[k].moved);
+    CHECK(resumed->pool_features().values == training->pool_features().values);
+  }
 }
 
 }  // namespace

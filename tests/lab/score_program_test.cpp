@@ -170,16 +170,19 @@ np.savez_compressed(at + "/packed.npz", features=x.astype(np.float32), labels=y.
   };
   run({at + "/write.py", at});
   std::string first;
-  for (const auto& [features, labels] :
-       {std::pair{"half.npy", "y.npy"}, std::pair{"double.npy", "y.npy"}, std::pair{"big.npy", "y.npy"},
-        std::pair{"stored.npz:features", "stored.npz:labels"}, std::pair{"packed.npz:features", "packed.npz:labels"}}) {
-    CAPTURE(features);
+  struct Files {
+    const char *features, *labels;
+  };
+  for (const Files& f :
+       {Files{"half.npy", "y.npy"}, Files{"double.npy", "y.npy"}, Files{"big.npy", "y.npy"},
+        Files{"stored.npz:features", "stored.npz:labels"}, Files{"packed.npz:features", "packed.npz:labels"}}) {
+    CAPTURE(f.features);
     Child child({MTS_LAB_PROGRAM,
                  "score",
                  "--features",
-                 at + "/" + features,
+                 at + "/" + f.features,
                  "--labels",
-                 at + "/" + labels,
+                 at + "/" + f.labels,
                  "--group",
                  at + "/g.npy",
                  "--validation-features",
