@@ -4,6 +4,7 @@
 #include "lab/html_check.hpp"
 #include "lab/plot.hpp"
 #include "lab/reported.hpp"
+#include "mts/version.hpp"
 
 namespace {
 
