@@ -304,8 +304,8 @@ std::string help_of(Job job) {
       for_each_resume_option(session, options);
       return text(
           "mts-lab run: trains a classifier for every method, batch size and seed, prints a table, and writes\n"
-          "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json and dynamics.svg; goes on\n"
-          "where it was stopped\n",
+          "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json, dynamics.svg and\n"
+          "report.html; goes on where it was stopped\n",
           "run --out DIR [OPTIONS]");
     }
     case Job::score: {
