@@ -189,7 +189,8 @@ TEST_SUITE("LibTorch modules as models") {
   }
 
   TEST_CASE("a module that is not there, and labels that are too few, are refused") {
-    CHECK_THROWS_AS(TorchModel<double, Mlp>(nullptr), mts::ValueError);
+    using Model = TorchModel<double, Mlp>;
+    CHECK_THROWS_AS(Model(nullptr), mts::ValueError);
     const auto model = torch_model<Mlp>();
     auto train = train_batch<double>(0).torch();
     train.labels = train.labels.narrow(0, 0, train_samples - 1);
