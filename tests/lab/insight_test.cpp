@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "lab/statistics.hpp"
 #include "lab/support.hpp"
 #include "lab/trained.hpp"
 #include "mts/core/parallel.hpp"
@@ -80,6 +81,22 @@ TEST_CASE("Insight: a feature that the weight net looks at moves weight and gain
   CHECK(insight.noise->validation == 0);  // both halves of the validation samples say the same
   CHECK(insight.noise->training > 0);
   CHECK(insight.noise->signal > 0);
+}
+
+TEST_CASE("Insight: errors are those of the mean over the batches") {
+  const Example e;
+  InsightSums all(e.layout);
+  std::vector<double> gains;
+  for (std::uint64_t k = 0; k < 4; ++k) {
+    InsightSums one(e.layout);
+    for (InsightSums* sums : {&all, &one})
+      sums->add(e.net, e.phi, mts::SigmoidWeight{}, 0, e.f, e.a, e.a, mts::RandomStream(2, "permuted", k));
+    gains.push_back(one.result(1).features[0].gain.value);
+  }
+  const Mean mean = mean_of(gains);
+  const Estimate gain = all.result(1).features[0].gain;
+  CHECK(gain.value == doctest::Approx(mean.mean));
+  CHECK(gain.error == doctest::Approx(mean.deviation / 2));  // of four
 }
 
 TEST_CASE("Insight: the noise of validation samples is that of their mean, and no part of the signal") {
