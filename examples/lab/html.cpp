@@ -21,11 +21,13 @@ table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal; }
 th, td { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #eee; }
 .w { overflow-wrap: anywhere; min-width: 9rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { font-weight: 600; border-bottom: 1px solid #999; }
+th { font-weight: 600; border-bottom: 1px solid #999; vertical-align: bottom; }
+th.n { white-space: normal; }
 img, svg { max-width: 100%; height: auto; display: block; }
 .warning { border-left: 4px solid #D55E00; padding: .1rem .9rem; margin: .8rem 0; background: #fdf4ef; max-width: 46rem; }
 .samples { display: flex; flex-wrap: wrap; gap: .6rem; margin: .4rem 0 1rem; padding: 0; list-style: none; }
 .samples li { width: 6.2rem; font-size: .75rem; line-height: 1.3; }
+@media (max-width: 32rem) { table { font-size: .75rem; } th, td { padding-right: .45rem; } }
 .samples img { width: 5rem; height: 5rem; object-fit: contain; image-rendering: pixelated; background: #eee; }
 )";
 

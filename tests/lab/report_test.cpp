@@ -1,6 +1,7 @@
 #include "lab/report.hpp"
 
 #include "lab/config.hpp"
+#include "lab/histogram.hpp"
 #include "lab/html_check.hpp"
 #include "lab/plot.hpp"
 #include "lab/reported.hpp"
@@ -119,6 +120,14 @@ TEST_CASE("Report: a folder that can't be written is an error, and nothing is le
   CHECK_REFUSED(mts::DataError, write_report(s, study, folder / "file", false), "report.html", "can't be written");
   write_report(s, study, folder / "made", false);
   CHECK(mts_test::read_plainly(folder / "made/report.html") == report_html(s, study, {}));
+}
+
+TEST_CASE("Report: histograms tell real samples from synthetic ones, by weights over their mean") {
+  mts::SampleVector weights(4);
+  weights << 2, 6, 1, 3;
+  const double real[] = {2.0 / 3, 2}, synthetic[] = {1.0 / 3, 1};
+  CHECK(contains(histogram_part("m", weights, {0, 0, 1, 2}),
+                 weight_histogram_svg(real, synthetic, "m: shares of samples by weight")));
 }
 
 }  // namespace
