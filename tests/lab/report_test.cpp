@@ -70,11 +70,11 @@ TEST_CASE("Report: options that were changed come first; names are escaped") {
   s.steps = 7;
   const std::string section = settings_section(settings_text(s), settings_text(Settings()));
   const auto changed = section.substr(0, section.find("<details>"));
-  CHECK(contains(changed, "<td>--data</td><td>/data/&lt;b&gt;&amp;</td>"));
-  CHECK(contains(changed, "<td>--steps</td><td>7</td><td>600</td>"));
+  CHECK(contains(changed, "<td>--data</td><td class=\"w\">/data/&lt;b&gt;&amp;</td>"));
+  CHECK(contains(changed, "<td>--steps</td><td class=\"w\">7</td><td class=\"w\">600</td>"));
   CHECK(!contains(changed, "--batch"));
-  CHECK(contains(section, "<td>--batch</td><td>64, 256, 1024</td>"));
-  CHECK(contains(section, "<td>mts</td><td>" MTS_VERSION "</td>"));
+  CHECK(contains(section, "<td>--batch</td><td class=\"w\">64, 256, 1024</td>"));
+  CHECK(contains(section, "<td>mts</td><td class=\"w\">" MTS_VERSION "</td>"));
 }
 
 TEST_CASE("Report: warnings with their advice, or that there are none") {
