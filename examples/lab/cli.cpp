@@ -316,8 +316,8 @@ std::string help_of(Job job) {
       for_each_score_setting(settings, options);
       for_each_score_session_option(session, options);
       return text(
-          "mts-lab score: weighs the samples of a pool that is given as arrays, for a classifier of them; writes\n"
-          "weights.npy, selected.csv, settings.json and report.html\n",
+          "mts-lab score: weighs the samples of a pool that is given as arrays, for a classifier of them;\n"
+          "writes weights.npy, selected.csv, settings.json and report.html\n",
           "score --features FILE --labels FILE ... --out DIR [OPTIONS]");
     }
     case Job::tune: {

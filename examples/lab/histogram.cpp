@@ -24,8 +24,7 @@ double bin_width(std::vector<double> weights, std::size_t bins) {
   const auto at = weights.begin() + std::llround(0.99 * static_cast<double>(weights.size() - 1));
   std::nth_element(weights.begin(), at, weights.end());
   const double high = *at > 0 ? *at : *std::max_element(at, weights.end());
-  // A little wider, so that the quantile itself, often a weight that many share, lies within.
-  return high > 0 ? 1.0001 * high / static_cast<double>(bins) : 1;
+  return high > 0 ? high / static_cast<double>(bins) : 1;
 }
 
 std::string weight_histogram_svg(std::span<const double> real, std::span<const double> synthetic,

@@ -17,16 +17,23 @@ h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; paddi
 h3 { font-size: 1rem; margin-bottom: .3rem; }
 p { max-width: 46rem; }
 .scroll { overflow-x: auto; margin: .6rem 0 1.2rem; }
-table { border-collapse: collapse; font-size: .9rem; }
+table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal; }
 th, td { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #eee; }
+.w { overflow-wrap: anywhere; min-width: 9rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { font-weight: 600; border-bottom: 1px solid #999; }
+th { font-weight: 600; border-bottom: 1px solid #999; vertical-align: bottom; }
+th.n { white-space: normal; }
 img, svg { max-width: 100%; height: auto; display: block; }
 .warning { border-left: 4px solid #D55E00; padding: .1rem .9rem; margin: .8rem 0; background: #fdf4ef; max-width: 46rem; }
 .samples { display: flex; flex-wrap: wrap; gap: .6rem; margin: .4rem 0 1rem; padding: 0; list-style: none; }
 .samples li { width: 6.2rem; font-size: .75rem; line-height: 1.3; }
+@media (max-width: 32rem) { table { font-size: .75rem; } th, td { padding-right: .45rem; } }
 .samples img { width: 5rem; height: 5rem; object-fit: contain; image-rendering: pixelated; background: #eee; }
 )";
+
+const char* class_of(const Table::Column& column) {
+  return column.numbers ? " class=\"n\"" : column.breaks ? " class=\"w\"" : "";
+}
 
 }  // namespace
 
@@ -85,14 +92,14 @@ void Table::row(const std::vector<std::string>& texts) {
   check_size("html::Table::row", "texts", static_cast<Index>(columns_.size()), static_cast<Index>(texts.size()));
   rows_ += "<tr>";
   for (std::size_t c = 0; c < texts.size(); ++c)
-    rows_ += fmt::format("<td{}>{}</td>", columns_[c].numbers ? " class=\"n\"" : "", escaped(texts[c]));
+    rows_ += fmt::format("<td{}>{}</td>", class_of(columns_[c]), escaped(texts[c]));
   rows_ += "</tr>\n";
 }
 
 std::string Table::text() const {
   std::string head;
   for (const auto& column : columns_)
-    head += fmt::format("<th scope=\"col\"{}>{}</th>", column.numbers ? " class=\"n\"" : "", escaped(column.name));
+    head += fmt::format("<th scope=\"col\"{}>{}</th>", class_of(column), escaped(column.name));
   return fmt::format("<div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n",
                      head, rows_);
 }

@@ -24,6 +24,7 @@ class Table {
   struct Column {
     std::string name;
     bool numbers = true;  ///< set flush right
+    bool breaks = false;  ///< long words may be broken
   };
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   /// Texts that are escaped, one a column. \throws ShapeError if there are more or fewer

@@ -173,8 +173,9 @@ std::string number_blocks(const std::vector<Line>& lines, std::span<const Panel>
 
 /// Panels one below the other or two abreast, a colour for each line.
 /// \param layout  the options of gnuplot's multiplot
+/// \param key     the height at which the lines are named, of 1
 std::string panels_script(const Settings& s, const Study& study, std::span<const Panel> panels,
-                          const std::string& layout, const std::string& terminal) {
+                          const std::string& layout, double key, const std::string& terminal) {
   const auto lines = lines_of(s, study);
   std::vector<bool> logarithmic;
   for (const Panel& panel : panels) logarithmic.push_back(is_logarithmic(panel, lines));
@@ -192,8 +193,8 @@ std::string panels_script(const Settings& s, const Study& study, std::span<const
   script += axes_style;
   script +=
       "set datafile missing 'NaN'\n"
-      "set style fill transparent solid 0.16 noborder\n"
-      "set key at screen 0.53,0.945 center top horizontal samplen 2.2 spacing 1.1 maxrows 2\n";
+      "set style fill transparent solid 0.16 noborder\n";
+  script += fmt::format("set key at screen 0.53,{} center top horizontal samplen 2.2 spacing 1.1 maxrows 2\n", key);
   script += fmt::format("set xrange [{}:{}]\n", first, s.steps);
   for (std::size_t p = 0; p < panels.size(); ++p) {
     script += fmt::format("set title '{}' offset 0,-0.6\n", panels[p].title);
@@ -221,7 +222,7 @@ std::string panels_script(const Settings& s, const Study& study, std::span<const
 
 std::string dynamics_script(const Settings& s, const Study& study, const std::string& terminal) {
   return panels_script(s, study, dynamics_panels,
-                       "layout 2,2 margins screen 0.085,0.98,0.085,0.84 spacing screen 0.095,0.115", terminal);
+                       "layout 2,2 margins screen 0.085,0.98,0.085,0.84 spacing screen 0.095,0.115", 0.945, terminal);
 }
 
 bool has_gsnr(const Study& study) {
@@ -240,7 +241,7 @@ std::string gsnr_script(const Settings& settings, const Study& study, const std:
     });
   });
   check_value(!own.methods.empty(), "gsnr_script", "expected a run with a GSNR, found none");
-  return panels_script(own, study, gsnr_panels, "layout 1,1 margins screen 0.085,0.98,0.14,0.76", terminal);
+  return panels_script(own, study, gsnr_panels, "layout 1,1 margins screen 0.085,0.98,0.14,0.74", 0.91, terminal);
 }
 
 void write_pictures(const Settings& settings, const Study& study, const std::filesystem::path& folder) {

@@ -76,16 +76,18 @@ std::string gsnr_section(const Settings& s, const Study& study, const std::strin
   html::Table table({{"method", false},
                      {"batch"},
                      {"signal"},
-                     {"noise of training samples"},
-                     {"of validation samples"},
-                     {"signal over noise"},
-                     {"validation's share of the noise"}});
+                     {"noise: training"},
+                     {"noise: validation"},
+                     {"GSNR"},
+                     {"validation's share"}});
+  bool opposed = false;
   for (const auto& method : s.methods)
     for (const Index batch : s.batches) {
       std::vector<Insight> insights;
       for (const Run* run : runs_of(study, method, batch)) insights.push_back(run->insight);
       const auto noise = average(insights).noise;
       if (!noise) continue;
+      opposed = opposed || noise->signal < 0;
       table.row({method, fmt::format("{}", batch), fmt::format("{:.3g}", noise->signal),
                  fmt::format("{:.3g}", noise->training), fmt::format("{:.3g}", noise->validation),
                  fmt::format("{:.2g}", noise->signal / (noise->training + noise->validation)),
@@ -104,6 +106,10 @@ std::string gsnr_section(const Settings& s, const Study& study, const std::strin
                 "given, and so "
                 "counts their noise as signal). Larger batches lower the noise of training samples only (law L14).") +
             table.text();
+  if (opposed)
+    body += html::paragraph(
+        "A signal below 0: halves of the validation set ask for opposite changes, so what is left to learn from them "
+        "is noise.");
   return html::section("Signal and noise of the hypergradient", body);
 }
 
@@ -234,8 +240,8 @@ std::string extremes_part(const std::string& who, const Extremes& extremes) {
 
 std::string settings_section(const std::string& settings, const std::string& defaults) {
   const auto file = nlohmann::ordered_json::parse(settings), preset = nlohmann::ordered_json::parse(defaults);
-  html::Table changed({{"option", false}, {"value", false}, {"by default", false}}),
-      same({{"option", false}, {"value", false}}), versions({{"program", false}, {"version", false}});
+  html::Table changed({{"option", false}, {"value", false, true}, {"by default", false, true}}),
+      same({{"option", false}, {"value", false, true}}), versions({{"program", false}, {"version", false, true}});
   for (const auto& [name, value] : file["options"].items()) {
     const auto by_default = preset["options"].find(name);
     if (by_default != preset["options"].end() && *by_default == value)

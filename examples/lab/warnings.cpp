@@ -39,10 +39,11 @@ std::vector<Warning> warnings_of(const std::string& who, double batch_fraction, 
           {fmt::format("{}: the feature {} is hardly used: without its values {:.1f} % of the weight would move.", who,
                        f.feature, 100 * f.moved),
            "Leave it out: every feature is a direction in which validation noise can lead."});
-    else if (f.gain.value + 2 * f.gain.error <= 0)  // false where there is no error
+    else if (f.gain.value < 2 * f.gain.error)  // false where there is no error
       all.push_back(
-          {fmt::format("{}: the feature {} moves {:.1f} % of the weight, but not so that the validation loss falls.",
-                       who, f.feature, 100 * f.moved),
+          {fmt::format("{}: the feature {} moves {:.1f} % of the weight for no gain that can be told from chance "
+                       "({:.2g}, standard error {:.1g}).",
+                       who, f.feature, 100 * f.moved, f.gain.value, f.gain.error),
            "Try without it (--features); if accuracy stays, leave it out."});
   }
   return all;

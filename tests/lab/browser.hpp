@@ -20,7 +20,7 @@ inline const std::string& browser() {
 }
 
 /// What a browser finds wrong with a page, in words, shown in windows of these widths: errors of scripts or pictures, whatever it says on
-/// its console, and what is cut off: a page wider than its window, an element that leaves it, a text that leaves its picture.
+/// its console, and what is cut off: a page wider than its window, an element that leaves it, a text that leaves its picture, a word of a table in two lines.
 inline std::vector<std::string> browser_problems(const std::string& page, const std::vector<int>& widths,
                                                  const TemporaryFolder& folder) {
   // A copy of the page measures itself and tells the page that frames it, whose document the browser writes out.
@@ -42,6 +42,11 @@ inline std::vector<std::string> browser_problems(const std::string& page, const 
           wrong.push('leaves its picture: ' + name(e));
       }
       if (e.matches('.scroll') && wide > 1000 && e.scrollWidth > e.clientWidth) wrong.push('has to be scrolled: ' + name(e));
+      if (e.matches('td:not(.w), th:not(.w)') && e.firstChild && !/[\s-]/.test(e.textContent)) {
+        var word = document.createRange();
+        word.selectNodeContents(e);
+        if (word.getClientRects().length > 1) wrong.push('a broken word: ' + name(e));
+      }
       if (e.tagName === 'IMG' && !(e.complete && e.naturalWidth > 0)) wrong.push('no picture: ' + name(e));
     });
     var text = document.body.innerText.trim().length;

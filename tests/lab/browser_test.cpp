@@ -29,12 +29,14 @@ TEST_CASE("Browser: these tests find what is wrong with a page" * doctest::skip(
           "Enough text that something can be seen on the page, and not too much of it to be read here. And more.") +
           "<div style=\"width:500px\">wide</div><img src=\"data:image/png;base64,xxxx\" alt=\"damaged\">"
           "<svg width=\"50\" height=\"20\"><text x=\"30\" y=\"10\">cut off</text></svg>"
+          "<table style=\"width:20px;table-layout:fixed\"><tr><td "
+          "style=\"overflow-wrap:anywhere\">unbreakable</td></tr></table>"
           "<script>console.log('said'); undefined.f();</script>");
   const std::string said = browser_problems_text(page, {1200, 390}, folder);
   CAPTURE(said);
   for (const char* part :
        {"390 wide: the page is", "390 wide: leaves the window: DIV wide", "1200 wide: no picture: IMG damaged",
-        "leaves its picture: text cut off", "console: ", "1200 wide: error: "}) {
+        "leaves its picture: text cut off", "a broken word: TD unbreakable", "console: ", "1200 wide: error: "}) {
     CAPTURE(part);
     CHECK(contains(said, part));
   }

@@ -380,6 +380,8 @@ TEST_CASE("Command line, score: what does not fit is refused") {
   }
   CHECK_REFUSED(UsageError, score_with({"--validation-feature", "x"}), "did you mean '--validation-features'");
   const std::string text = help_of(Job::score);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 100);
   for (const char* option :
        {"--features FILE", "--weight-net-features NAME,...", "--select F", "--threads T", "--lr X"}) {
     CAPTURE(option);

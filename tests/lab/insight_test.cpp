@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "lab/statistics.hpp"
 #include "lab/support.hpp"
 #include "lab/trained.hpp"
 #include "mts/core/parallel.hpp"
@@ -82,44 +83,85 @@ TEST_CASE("Insight: a feature that the weight net looks at moves weight and gain
   CHECK(insight.noise->signal > 0);
 }
 
+TEST_CASE("Insight: errors are those of the mean over the batches") {
+  const Example e;
+  InsightSums all(e.layout);
+  std::vector<double> gains;
+  for (std::uint64_t k = 0; k < 4; ++k) {
+    InsightSums one(e.layout);
+    for (InsightSums* sums : {&all, &one})
+      sums->add(e.net, e.phi, mts::SigmoidWeight{}, 0, e.f, e.a, e.a, mts::RandomStream(2, "permuted", k));
+    gains.push_back(one.result(1).features[0].gain.value);
+  }
+  const Mean mean = mean_of(gains);
+  const Estimate gain = all.result(1).features[0].gain;
+  CHECK(gain.value == doctest::Approx(mean.mean));
+  CHECK(gain.error == doctest::Approx(mean.deviation / 2));  // of four
+}
+
+/// sigmoid(z) normalised, in double.
+SampleVector normalised_sigmoid(const SampleVector& z) {
+  const SampleVector w = (1 / (1 + (-z.array()).exp())).matrix();
+  return w / w.sum();
+}
+
+TEST_CASE(
+    "Insight: weight that moves and gain are what a permutation by hand gives, by both halves of the validation "
+    "samples") {
+  const Example e;
+  SampleVector b = e.a;
+  for (Index i = 0; i < 40; ++i) b[i] += 0.1 * static_cast<double>(i);
+  InsightSums sums(e.layout);
+  sums.add(e.net, e.phi, mts::SigmoidWeight{}, 0, e.f, e.a, b, mts::RandomStream(2, "permuted"));
+  const auto insight = sums.result(1);
+  const auto places = mts::RandomStream(2, "permuted").permutation(40);  // the first feature's
+  SampleVector permuted(40);
+  for (Index i = 0; i < 40; ++i) permuted[i] = e.a[places[static_cast<std::size_t>(i)]];  // a is the feature
+  const SampleVector d = normalised_sigmoid(e.a) - normalised_sigmoid(permuted), both = (e.a + b) / 2;
+  CHECK(insight.features[0].moved == doctest::Approx(d.cwiseAbs().sum() / 2).epsilon(1e-5));
+  CHECK(insight.features[0].gain.value == doctest::Approx(d.dot(both)).epsilon(1e-5));
+  CHECK(insight.gain.value == doctest::Approx(normalised_sigmoid(e.a).dot(both) - both.mean()).epsilon(1e-5));
+}
+
 TEST_CASE("Insight: the noise of validation samples is that of their mean, and no part of the signal") {
   const Example e;
-  // Alignments with one validation sample: a and noise of variance 1 each. With halves of 8: variance 1/8, and 1/16 of both.
+  // What validation samples say beside a is the same for all samples of a batch: xi 3 a, xi of variance 1/8 in a half, 1/16 in both.
   constexpr int draws = 4000;
   mts::RandomStream s(3, "validation");
-  const auto half = [&] {
-    SampleVector x = e.a;
-    for (Index i = 0; i < x.size(); ++i) x[i] += s.normal() / std::sqrt(8.0);
-    return x;
-  };
+  const auto half = [&] { return SampleVector((1 + 3 * s.normal() / std::sqrt(8.0)) * e.a); };
   InsightSums sums(e.layout);
   for (int k = 0; k < draws; ++k)
     sums.add(e.net, e.phi, mts::SigmoidWeight{}, 0, e.f, half(), half(),
              mts::RandomStream(2, "permuted", static_cast<std::uint64_t>(k)));
   const auto noise = *sums.result(1).noise;
 
-  // Exactly: G is linear in a, so tr Var G = 1/16 sum_i |G of the i-th unit vector|^2; signal and training noise by their definitions.
+  // Exactly, since G is linear in the alignments: tr Var G = 9/16 |G(a)|^2; the signal is that of a alone.
   const auto z = e.net.linearize(e.phi, e.f);
   mts::BatchWeights weights;
   mts::normalize(mts::SigmoidWeight{}, z.value(), SampleVector(), 0, weights);
   SampleVector dz;
-  auto g = e.phi.zeros_like();
-  double variance = 0;
-  for (Index i = 0; i < 40; ++i) {
-    mts::pullback_to_logits(weights, SampleVector::Unit(40, i), dz);
+  const auto gradient = [&] {
+    auto g = e.phi.zeros_like();
     z.pullback(dz, g);
-    variance += static_cast<double>(g.dot(g)) / 16;
-  }
-  CHECK(noise.validation == doctest::Approx(variance).epsilon(0.1));
-  auto first = e.phi.zeros_like();
+    return g;
+  };
+  mts::pullback_to_logits(weights, e.a, dz);
+  const auto whole = gradient();
   mts::half_batch_logit_gradient(weights, e.a, 0, dz);
-  z.pullback(dz, first);
+  const auto first = gradient();
   mts::half_batch_logit_gradient(weights, e.a, 1, dz);
-  z.pullback(dz, g);
-  CHECK(noise.signal == doctest::Approx(static_cast<double>(first.dot(g))).epsilon(0.1));
-  InsightSums twice(e.layout);
-  twice.add(e.net, e.phi, mts::SigmoidWeight{}, 0, e.f, half(), half(), {2, "permuted"});
-  CHECK(twice.result(3).noise->validation == doctest::Approx(3 * twice.result(1).noise->validation));
+  const auto second = gradient();
+  const auto close = [](double x, double exact) { return std::abs(x / exact - 1) < 0.1; };
+  CHECK(close(noise.validation, 9.0 / 16 * whole.dot(whole)));
+  CHECK(close(noise.signal, first.dot(second)));
+  auto difference = first;
+  difference.axpy(-1.0, second);
+  // That of the training samples is by the mean alignments, whose square is 1 + 9/16 on the average.
+  CHECK(close(noise.training, (1 + 9.0 / 16) * difference.dot(difference) / 4));
+
+  InsightSums once(e.layout);
+  once.add(e.net, e.phi, mts::SigmoidWeight{}, 0, e.f, half(), half(), {2, "permuted"});
+  CHECK(once.result(3).noise->validation == doctest::Approx(3 * once.result(1).noise->validation));
 }
 
 TEST_CASE("Insight: with one validation sample there is no noise to tell apart, with one batch no error") {

@@ -1,6 +1,7 @@
 #include "lab/plot.hpp"
 
 #include "lab/support.hpp"
+#include "mts/selection/step_report.hpp"
 
 namespace {
 
@@ -61,6 +62,36 @@ TEST_CASE("Dynamics: four panels, a line for each batch size of the method that 
   settings.methods = {"uniform"};
   std::erase_if(study.runs, [](const Run& run) { return run.method != "uniform"; });
   CHECK(mts_test::contains(run_gnuplot(dynamics_script(settings, study, "set terminal svg\n")), "uniform on spurious"));
+}
+
+TEST_CASE("GSNR: lines of the methods that have one; where none has, that is an error") {
+  Settings settings;
+  settings.methods = {"small-loss", "weight-net"};
+  settings.batches = {64};
+  settings.seeds = 1;
+  settings.steps = 3;
+  settings.uniform_steps = 1;
+  Study study;
+  for (const auto& method : settings.methods) {
+    Run run;
+    run.method = method;
+    run.batch = 64;
+    for (mts::Index step = 0; step < 3; ++step) {
+      StepRow row;
+      row.step = step;
+      row.gsnr = method == "weight-net" && step > 0 ? 2.0 * static_cast<double>(step) : mts::StepReport::none;
+      run.dynamics.push_back(row);
+    }
+    study.runs.push_back(run);
+  }
+  CHECK(has_gsnr(study));
+  const std::string script = gsnr_script(settings, study, "set terminal svg\n");
+  CHECK(mts_test::contains(script, "title 'weight-net on spurious, mlp: seed 0'"));
+  CHECK(mts_test::contains(script, "title 'N = 64'"));
+  CHECK(mts_test::contains(script, "0 NaN NaN NaN\n1 2 2 2\n2 4 4 4\n"));
+  study.runs.pop_back();
+  CHECK(!has_gsnr(study));
+  CHECK_REFUSED(mts::ValueError, gsnr_script(settings, study, ""), "a run with a GSNR");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "lab/report.hpp"
 
 #include "lab/config.hpp"
+#include "lab/histogram.hpp"
 #include "lab/html_check.hpp"
 #include "lab/plot.hpp"
 #include "lab/reported.hpp"
@@ -69,11 +70,11 @@ TEST_CASE("Report: options that were changed come first; names are escaped") {
   s.steps = 7;
   const std::string section = settings_section(settings_text(s), settings_text(Settings()));
   const auto changed = section.substr(0, section.find("<details>"));
-  CHECK(contains(changed, "<td>--data</td><td>/data/&lt;b&gt;&amp;</td>"));
-  CHECK(contains(changed, "<td>--steps</td><td>7</td><td>600</td>"));
+  CHECK(contains(changed, "<td>--data</td><td class=\"w\">/data/&lt;b&gt;&amp;</td>"));
+  CHECK(contains(changed, "<td>--steps</td><td class=\"w\">7</td><td class=\"w\">600</td>"));
   CHECK(!contains(changed, "--batch"));
-  CHECK(contains(section, "<td>--batch</td><td>64, 256, 1024</td>"));
-  CHECK(contains(section, "<td>mts</td><td>" MTS_VERSION "</td>"));
+  CHECK(contains(section, "<td>--batch</td><td class=\"w\">64, 256, 1024</td>"));
+  CHECK(contains(section, "<td>mts</td><td class=\"w\">" MTS_VERSION "</td>"));
 }
 
 TEST_CASE("Report: warnings with their advice, or that there are none") {
@@ -119,6 +120,14 @@ TEST_CASE("Report: a folder that can't be written is an error, and nothing is le
   CHECK_REFUSED(mts::DataError, write_report(s, study, folder / "file", false), "report.html", "can't be written");
   write_report(s, study, folder / "made", false);
   CHECK(mts_test::read_plainly(folder / "made/report.html") == report_html(s, study, {}));
+}
+
+TEST_CASE("Report: histograms tell real samples from synthetic ones, by weights over their mean") {
+  mts::SampleVector weights(4);
+  weights << 2, 6, 1, 3;
+  const double real[] = {2.0 / 3, 2}, synthetic[] = {1.0 / 3, 1};
+  CHECK(contains(histogram_part("m", weights, {0, 0, 1, 2}),
+                 weight_histogram_svg(real, synthetic, "m: shares of samples by weight")));
 }
 
 }  // namespace

@@ -48,12 +48,16 @@ TEST_CASE("Warnings: validation samples that make more than half of the noise") 
 
 TEST_CASE("Warnings: features without signal") {
   Insight insight;
-  insight.features = {{"unused", 0.009, {0, 0.1}},      {"useless", 0.3, {-0.3, 0.1}}, {"unsure", 0.3, {0.1, 0.2}},
-                      {"unsure too", 0.3, {-0.1, 0.2}}, {"useful", 0.3, {0.3, 0.1}},   {"unknown", 0.3, {}}};
+  insight.features = {{"unused", 0.009, {0, 0.1}},
+                      {"harmful", 0.3, {-0.3, 0.1}},
+                      {"unsure", 0.3, {0.1, 0.051}},
+                      {"useful", 0.3, {0.1, 0.049}},
+                      {"unknown", 0.3, {}}};
   const auto said = text_of_warnings(warnings_of("m", 1, none, insight));
-  CHECK(std::count(said.begin(), said.end(), '\n') == 2);
+  CHECK(std::count(said.begin(), said.end(), '\n') == 3);
   CHECK(contains(said, "unused is hardly used"));
-  CHECK(contains(said, "useless moves 30.0 % of the weight, but not so"));
+  CHECK(contains(said, "harmful moves 30.0 % of the weight for no gain that can be told from chance (-0.3, "));
+  CHECK(contains(said, "unsure moves"));
 }
 
 TEST_CASE("Warnings: a study's, of each method and batch") {
