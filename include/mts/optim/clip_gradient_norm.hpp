@@ -71,12 +71,12 @@ class ClipGradientNorm {
 
   /// The state is the inner optimiser's. \throws as its own
   void save(std::ostream& out) const
-    requires requires(const O& o) { o.save(out); }
+    requires StatefulOptimizer<O, P>
   {
     optimizer_.save(out);
   }
   void load(std::istream& in, const P& theta)
-    requires requires(O& o) { o.load(in, theta); }
+    requires StatefulOptimizer<O, P>
   {
     optimizer_.load(in, theta);
   }
