@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <set>
@@ -169,6 +170,46 @@ void for_config_option(Path& file, Visitor&& visit) {
         file, domains::any());
 }
 
+/// The jobs that have a name on the command line.
+constexpr std::array<std::pair<Job, const char*>, 7> named_jobs{{{Job::run, "run"},
+                                                                 {Job::score, "score"},
+                                                                 {Job::tune, "tune"},
+                                                                 {Job::study, "study"},
+                                                                 {Job::verify, "verify"},
+                                                                 {Job::gsnr, "gsnr"},
+                                                                 {Job::list, "list"}}};
+
+/// Visits a job's options, in the order of its help.
+template <class Visitor>
+void for_each_option(Command& command, Job job, Visitor& visit) {
+  switch (job) {
+    case Job::run:
+      visit.group("Options from a file");
+      for_config_option(command.config, visit);
+      for_each_setting(command.settings, visit);
+      for_each_session_option(command.session, visit);
+      for_each_resume_option(command.session, visit);
+      return;
+    case Job::score:
+      visit.group("Options from a file");
+      for_config_option(command.config, visit);
+      for_each_score_setting(command.score, visit);
+      for_each_score_session_option(command.session, visit);
+      return;
+    case Job::tune:
+      return for_each_experiment_option(command.tune, visit);
+    case Job::study:
+      return for_each_experiment_option(command.study, visit);
+    case Job::verify:
+      return for_each_verify_option(command.verify, visit);
+    case Job::gsnr:
+      return for_each_gsnr_option(command.gsnr, visit);
+    case Job::list:
+    case Job::help:
+      return;
+  }
+}
+
 /// The file of --config, the last one; nothing where there is none.
 std::optional<std::filesystem::path> config_named(std::span<const std::string> arguments) {
   std::optional<std::filesystem::path> file;
@@ -288,72 +329,47 @@ std::string help() {
 }
 
 std::string help_of(Job job) {
+  Command command;
   Helper options;
+  for_each_option(command, job, options);
   const auto text = [&](const char* words, const char* usage) {
     return fmt::format("{}\n  mts-lab {}       (defaults in brackets)\n{}{}", words, usage, options.out,
                        two_columns("--help", "this text", 30));
   };
   switch (job) {
-    case Job::run: {
-      const Settings settings;
-      const Session session;
-      options.group("Options from a file");
-      for_config_option(std::as_const(session.out), options);
-      for_each_setting(settings, options);
-      for_each_session_option(session, options);
-      for_each_resume_option(session, options);
+    case Job::run:
       return text(
           "mts-lab run: trains a classifier for every method, batch size and seed, prints a table, and writes\n"
           "results.csv, dynamics.csv, weights.npy, truth.csv, timings.csv, settings.json, dynamics.svg and\n"
           "report.html; goes on where it was stopped\n",
           "run --out DIR [OPTIONS]");
-    }
-    case Job::score: {
-      const ScoreSettings settings;
-      const Session session;
-      options.group("Options from a file");
-      for_config_option(std::as_const(session.out), options);
-      for_each_score_setting(settings, options);
-      for_each_score_session_option(session, options);
+    case Job::score:
       return text(
           "mts-lab score: weighs the samples of a pool that is given as arrays, for a classifier of them;\n"
           "writes weights.npy, selected.csv, settings.json and report.html\n",
           "score --features FILE --labels FILE ... --out DIR [OPTIONS]");
-    }
-    case Job::tune: {
-      const ExperimentSettings settings = tune_defaults();
-      for_each_experiment_option(settings, options);
+    case Job::tune:
       return text(
           "mts-lab tune: chooses every method's settings on the tuning sets of all benchmarks, the same for\n"
           "all, and writes them and tuning.csv; goes on where it was stopped\n",
           "tune --out DIR [OPTIONS]");
-    }
-    case Job::study: {
-      const ExperimentSettings settings = study_defaults();
-      for_each_experiment_option(settings, options);
+    case Job::study:
       return text(
           "mts-lab study: compares the methods on all benchmarks by the settings that were chosen; writes\n"
           "table.md, results.csv, variants.csv, times.csv and pictures; goes on where it was stopped, and runs only\n"
           "what changed\n",
           "study --out DIR [OPTIONS]");
-    }
-    case Job::verify: {
-      const VerifySettings settings;
-      for_each_verify_option(settings, options);
+    case Job::verify:
       return text(
           "mts-lab verify: judges every law at every case, prints a table, and writes laws.csv, laws.svg and\n"
           "a picture of each simulated law; the exit status is 0 only if all laws hold\n",
           "verify [OPTIONS]");
-    }
-    case Job::gsnr: {
-      const GsnrSettings settings;
-      for_each_gsnr_option(settings, options);
+    case Job::gsnr:
       return text(
           "mts-lab gsnr: measures the GSNR of the hypergradient of a frozen network over fresh batches, beside\n"
           "what the laws forecast from one pool; prints a table, and writes gsnr.csv and gsnr.svg; the exit\n"
           "status is 0 only if the points at fixed Gamma agree\n",
           "gsnr --out DIR [OPTIONS]");
-    }
     case Job::list:
     case Job::help:
       break;
@@ -375,32 +391,17 @@ Command parse(std::span<const std::string> arguments) {
   app.add_flag("--help,-h");
   app.add_flag("--version", version);
   app.allow_extras();
-  auto& run = *app.add_subcommand("run");
-  auto& score = *app.add_subcommand("score");
-  auto& tune = *app.add_subcommand("tune");
-  auto& study = *app.add_subcommand("study");
-  auto& verify = *app.add_subcommand("verify");
-  auto& gsnr = *app.add_subcommand("gsnr");
-  auto& list = *app.add_subcommand("list");
-  for (auto* job : {&run, &score, &tune, &study, &verify, &gsnr, &list}) {
-    job->set_help_flag();
-    job->add_flag("--help,-h");
-    job->allow_extras();
-    job->fallthrough(false);
+  std::vector<std::pair<Job, CLI::App*>> parts;
+  for (const auto& [job, name] : named_jobs) {
+    CLI::App& part = *app.add_subcommand(name);
+    part.set_help_flag();
+    part.add_flag("--help,-h");
+    part.allow_extras();
+    part.fallthrough(false);
+    Binder binder{part};
+    for_each_option(command, job, binder);
+    parts.emplace_back(job, &part);
   }
-  Binder binder{run};
-  for_config_option(command.config, binder);
-  for_each_setting(command.settings, binder);
-  for_each_session_option(command.session, binder);
-  for_each_resume_option(command.session, binder);
-  Binder score_binder{score};
-  for_config_option(command.config, score_binder);
-  for_each_score_setting(command.score, score_binder);
-  for_each_score_session_option(command.session, score_binder);
-  for_each_experiment_option(command.tune, Binder{tune});
-  for_each_experiment_option(command.study, Binder{study});
-  for_each_verify_option(command.verify, Binder{verify});
-  for_each_gsnr_option(command.gsnr, Binder{gsnr});
 
   // What the command line says counts more than what the file does, so the file comes first.
   if (!arguments.empty() && (arguments.front() == "run" || arguments.front() == "score")) {
@@ -414,7 +415,7 @@ Command parse(std::span<const std::string> arguments) {
     throw UsageError(error.what());
   }
 
-  const auto refuse_extras = [](const CLI::App& part, const std::vector<std::string>& known, const char* where) {
+  const auto refuse_extras = [](const CLI::App& part, const std::vector<std::string>& known, const std::string& where) {
     for (const auto& extra : part.remaining(false)) {
       const bool option = extra.starts_with("-");
       const std::string name = extra.substr(0, extra.find('='));
@@ -423,76 +424,55 @@ Command parse(std::span<const std::string> arguments) {
                                    near.empty() ? std::string() : fmt::format(": did you mean '{}'?", near)));
     }
   };
-  if (app.count("--help") || run.count("--help") || score.count("--help") || tune.count("--help") ||
-      study.count("--help") || verify.count("--help") || gsnr.count("--help") || list.count("--help") || version ||
-      arguments.empty()) {
-    command.job = Job::help;
-    command.help = version                  ? "mts-lab " MTS_VERSION "\n"
-                   : run.count("--help")    ? help_of(Job::run)
-                   : score.count("--help")  ? help_of(Job::score)
-                   : tune.count("--help")   ? help_of(Job::tune)
-                   : study.count("--help")  ? help_of(Job::study)
-                   : verify.count("--help") ? help_of(Job::verify)
-                   : gsnr.count("--help")   ? help_of(Job::gsnr)
-                                            : help();
-    return command;
+  if (version) command.help = "mts-lab " MTS_VERSION "\n";
+  for (const auto& [job, part] : parts)
+    if (command.help.empty() && part->count("--help") > 0) command.help = help_of(job);
+  if (command.help.empty() && (app.count("--help") > 0 || arguments.empty())) command.help = help();
+  if (!command.help.empty()) return command;
+
+  Names jobs{{"--help", "--version"}};
+  for (const auto& [job, name] : named_jobs) jobs.names.emplace_back(name);
+  refuse_extras(app, jobs.names, "");
+  for (const auto& [job, part] : parts) {
+    Names known{{"--help"}};
+    for_each_option(command, job, known);
+    refuse_extras(*part, known.names, fmt::format("mts-lab {}: ", part->get_name()));
+    if (part->parsed()) command.job = job;
   }
-  refuse_extras(app, {"run", "score", "tune", "study", "verify", "gsnr", "list", "--help", "--version"}, "");
-  refuse_extras(list, {"--help"}, "mts-lab list: ");
-  const auto names_in = [](auto&& visit_all) {
-    Names known;
-    visit_all(known);
-    known.names.push_back("--help");
-    return known.names;
+  const auto needs_folder = [](const Session& session, const char* job) {
+    if (session.out.empty())
+      throw UsageError(fmt::format("mts-lab {}: where should the results go? Add --out DIR", job));
   };
-  refuse_extras(run, names_in([&](Names& known) {
-                  for_config_option(command.config, known);
-                  for_each_setting(command.settings, known);
-                  for_each_session_option(command.session, known);
-                  for_each_resume_option(command.session, known);
-                }),
-                "mts-lab run: ");
-  refuse_extras(score, names_in([&](Names& known) {
-                  for_config_option(command.config, known);
-                  for_each_score_setting(command.score, known);
-                  for_each_score_session_option(command.session, known);
-                }),
-                "mts-lab score: ");
-  refuse_extras(tune, names_in([&](Names& known) { for_each_experiment_option(command.tune, known); }),
-                "mts-lab tune: ");
-  refuse_extras(study, names_in([&](Names& known) { for_each_experiment_option(command.study, known); }),
-                "mts-lab study: ");
-  refuse_extras(verify, names_in([&](Names& known) { for_each_verify_option(command.verify, known); }),
-                "mts-lab verify: ");
-  refuse_extras(gsnr, names_in([&](Names& known) { for_each_gsnr_option(command.gsnr, known); }), "mts-lab gsnr: ");
-  if (run.parsed()) {
-    command.job = Job::run;
-    check(command.settings);
-    command.settings.channels = channels_of(command.settings);
-    if (command.settings.model == ModelKind::resnet) command.settings.hidden.clear();
-    if (command.session.out.empty()) throw UsageError("mts-lab run: where should the results go? Add --out DIR");
-  } else if (score.parsed()) {
-    command.job = Job::score;
-    check(command.score);
-    if (command.session.out.empty()) throw UsageError("mts-lab score: where should the results go? Add --out DIR");
-  } else if (tune.parsed() || study.parsed()) {
-    command.job = tune.parsed() ? Job::tune : Job::study;
-    const ExperimentSettings& e = tune.parsed() ? command.tune : command.study;
-    check(e);
-    if (e.session.out.empty())
+  switch (command.job) {
+    case Job::run:
+      check(command.settings);
+      command.settings.channels = channels_of(command.settings);
+      if (command.settings.model == ModelKind::resnet) command.settings.hidden.clear();
+      needs_folder(command.session, "run");
+      break;
+    case Job::score:
+      check(command.score);
+      needs_folder(command.session, "score");
+      break;
+    case Job::tune:
+      check(command.tune);
+      needs_folder(command.tune.session, "tune");
+      break;
+    case Job::study:
+      check(command.study);
+      needs_folder(command.study.session, "study");
+      break;
+    case Job::verify:
+      check(command.verify);
+      break;
+    case Job::gsnr:
+      check(command.gsnr);
+      break;
+    case Job::list:
+      break;
+    case Job::help:
       throw UsageError(
-          fmt::format("mts-lab {}: where should the results go? Add --out DIR", tune.parsed() ? "tune" : "study"));
-  } else if (verify.parsed()) {
-    command.job = Job::verify;
-    check(command.verify);
-  } else if (gsnr.parsed()) {
-    command.job = Job::gsnr;
-    check(command.gsnr);
-  } else if (list.parsed()) {
-    command.job = Job::list;
-  } else {
-    throw UsageError(
-        "nothing to do: expected 'run', 'score', 'tune', 'study', 'verify', 'gsnr' or 'list' (mts-lab --help)");
+          "nothing to do: expected 'run', 'score', 'tune', 'study', 'verify', 'gsnr' or 'list' (mts-lab --help)");
   }
   return command;
 }
