@@ -54,8 +54,9 @@ struct JsonWriter {
   }
 };
 
-/// At most 60 characters of it.
-std::string shortened(std::string text) {
+/// A value as the file has it, at most 60 characters.
+std::string in_words(const json& value) {
+  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   if (text.size() > 60) {
     text.resize(57);
     text += "...";
@@ -63,10 +64,10 @@ std::string shortened(std::string text) {
   return text;
 }
 
-/// A value as the file has it, at most 60 characters; of what has parts, how many.
+/// The same; of what has parts, how many.
 std::string shown(const json& value) {
   if (value.is_structured()) return fmt::format("{} of {}", value.is_array() ? "a list" : "an object", value.size());
-  return shortened(value.dump(-1, ' ', false, json::error_handler_t::replace));
+  return in_words(value);
 }
 
 UsageError refused(const std::string& where, const char* expected, const json& found) {
@@ -231,9 +232,6 @@ std::string settings_line(const Settings& settings) { return file_of_run(setting
 
 std::vector<std::string> differences_of(const std::string& line, const Settings& settings) {
   const json there = json::parse(line, nullptr, false), here = file_of_run(settings);
-  const auto in_words = [](const json& value) {
-    return shortened(value.dump(-1, ' ', false, json::error_handler_t::replace));
-  };
   std::vector<std::string> differences;
   for (const char* part : {"options", "versions"}) {
     const auto theirs = there.is_object() ? there.value(part, json()) : json();
