@@ -35,22 +35,8 @@ data::Problem restricted(const data::Problem& problem, std::span<const Index> po
   part.name = problem.name;
   part.classes = problem.classes;
   part.image = problem.image;
-  const auto take = [](const data::LabelledSet& from, std::span<const Index> ids, data::LabelledSet& to) {
-    const std::vector<Index> rows(ids.begin(), ids.end());
-    if (from.source) {
-      to.inputs.resize(static_cast<Index>(rows.size()), 0);
-      to.source = std::make_shared<data::SomeRows>(from.source, rows);
-    } else {
-      to.inputs = from.inputs(rows, Eigen::all);
-    }
-    to.embeddings = from.embeddings(rows, Eigen::all);
-    for (const Index i : ids) {
-      to.labels.push_back(from.labels[static_cast<std::size_t>(i)]);
-      to.attributes.push_back(from.attributes[static_cast<std::size_t>(i)]);
-    }
-  };
-  take(problem.pool, pool, part.pool);
-  take(problem.validation, validation, part.validation);
+  static_cast<data::LabelledSet&>(part.pool) = data::subset(problem.pool, pool);
+  part.validation = data::subset(problem.validation, validation);
   for (const Index i : pool) {
     part.pool.groups.push_back(problem.pool.groups[static_cast<std::size_t>(i)]);
     part.pool.kinds.push_back(problem.pool.kinds[static_cast<std::size_t>(i)]);

@@ -207,17 +207,7 @@ HeldOut held_out(const data::LabelledSet& set, const std::vector<Index>& part) {
   std::vector<Index> rest;
   for (Index i = 0; i < set.size(); ++i)
     if (!std::binary_search(part.begin(), part.end(), i)) rest.push_back(i);
-  const auto take = [&](const std::vector<Index>& ids) {
-    data::LabelledSet some;
-    some.inputs = set.inputs(ids, Eigen::all);
-    some.embeddings = set.embeddings(ids, Eigen::all);
-    for (const Index i : ids) {
-      some.labels.push_back(set.labels[static_cast<std::size_t>(i)]);
-      some.attributes.push_back(set.attributes[static_cast<std::size_t>(i)]);
-    }
-    return some;
-  };
-  return {take(part), take(rest)};
+  return {data::subset(set, part), data::subset(set, rest)};
 }
 
 }  // namespace mts::lab

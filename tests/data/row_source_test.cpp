@@ -62,6 +62,32 @@ TEST_CASE("Row sources: some rows of another, and rows behind them") {
   CHECK_REFUSED(ShapeError, data::ExtendedRows(source, RowMatrix<float>(1, 3)), "expected 2, found 3");
 }
 
+TEST_CASE("Labelled sets: some samples, from memory and from a source") {
+  auto set = set_of(std::make_shared<CountedRows>(5));
+  set.embeddings = RowMatrix<float>::Random(5, 3);
+  set.attributes = {5, 6, 7, 8, 9};
+  auto in_memory = set;
+  in_memory.inputs = all_of(*set.source);
+  in_memory.source = nullptr;
+  const Index places[] = {4, 1, 1};
+  RowMatrix<float> expected(3, 2);
+  expected << 4, 4.5f, 1, 1.5f, 1, 1.5f;
+  const auto some = data::subset(set, places);
+  CHECK(some.inputs.cols() == 0);
+  CHECK(all_of(*some.source) == expected);
+  const auto same = data::subset(in_memory, places);
+  CHECK(!same.source);
+  CHECK(same.inputs == expected);
+  for (const auto* each : {&some, &same}) {
+    CHECK(each->size() == 3);
+    CHECK(each->labels == std::vector<int>{0, 1, 1});
+    CHECK(each->attributes == std::vector<int>{9, 6, 6});
+    for (Index k = 0; k < 3; ++k) CHECK(each->embeddings.row(k) == set.embeddings.row(places[k]));
+  }
+  const Index outside[] = {0, 5};
+  CHECK_REFUSED(ShapeError, data::subset(in_memory, outside), "subset: expected places in [0, 5), found 5");
+}
+
 TEST_CASE("Labelled sets: inputs come from a source as they do from memory") {
   const auto set = set_of(std::make_shared<CountedRows>(5));
   CHECK(set.size() == 5);

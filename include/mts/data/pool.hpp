@@ -55,6 +55,26 @@ struct LabelledSet {
   Index width() const { return source ? source->cols() : inputs.cols(); }
 };
 
+/// The samples at these places, in that order; inputs that are not in memory stay where they are.
+/// \throws ShapeError for a place outside the set
+inline LabelledSet subset(const LabelledSet& set, std::span<const Index> places) {
+  detail::check_places("subset", places, set.size());
+  const std::vector<Index> rows(places.begin(), places.end());
+  LabelledSet some;
+  if (set.source) {
+    some.inputs.resize(static_cast<Index>(rows.size()), 0);
+    some.source = std::make_shared<SomeRows>(set.source, rows);
+  } else {
+    some.inputs = set.inputs(rows, Eigen::all);
+  }
+  some.embeddings = set.embeddings(rows, Eigen::all);
+  for (const Index i : rows) {
+    some.labels.push_back(set.labels[static_cast<std::size_t>(i)]);
+    some.attributes.push_back(set.attributes[static_cast<std::size_t>(i)]);
+  }
+  return some;
+}
+
 /// Real and synthetic samples to select from.
 struct Pool : LabelledSet {
   std::vector<int> groups;     ///< N, real_group or synthetic_group
@@ -157,9 +177,7 @@ concept LabelledBatch = requires(B& b, Index n) {
 template <LabelledBatch Batch>
 void gather(const LabelledSet& set, std::span<const Index> ids, Batch& batch) {
   using S = typename std::remove_cvref_t<decltype(batch.inputs)>::Scalar;
-  for (const Index i : ids)
-    if (i < 0 || i >= set.size())
-      throw ShapeError(mts::detail::text("gather: expected places in [0, ", set.size(), "), found ", i));
+  detail::check_places("gather", ids, set.size());
   batch.inputs.resize(static_cast<Index>(ids.size()), set.width());
   batch.labels.resize(ids.size());
   RowMatrix<float> row(1, set.source ? set.width() : 0);

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +13,14 @@
 #include "mts/core/types.hpp"
 
 namespace mts::data {
+
+namespace detail {
+inline void check_places(std::string_view where, std::span<const Index> places, Index size) {
+  for (const Index i : places)
+    if (i < 0 || i >= size)
+      throw ShapeError(mts::detail::text(where, ": expected places in [0, ", size, "), found ", i));
+}
+}  // namespace detail
 
 /// N rows of D numbers. Const calls are thread-safe, and a row is the same whenever it is read.
 class RowSource {
@@ -28,9 +38,7 @@ class SomeRows final : public RowSource {
   /// \throws ShapeError for a place outside the source
   SomeRows(std::shared_ptr<const RowSource> source, std::vector<Index> places)
       : source_(std::move(source)), places_(std::move(places)) {
-    for (const Index i : places_)
-      if (i < 0 || i >= source_->rows())
-        throw ShapeError(mts::detail::text("SomeRows: expected places in [0, ", source_->rows(), "), found ", i));
+    detail::check_places("SomeRows", places_, source_->rows());
   }
   Index rows() const override { return static_cast<Index>(places_.size()); }
   Index cols() const override { return source_->cols(); }
