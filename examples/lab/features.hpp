@@ -93,17 +93,11 @@ class ChosenFeatures {
   }
   /// \throws DataError if one does not fit; then nothing has changed
   void load(std::istream& in) {
-    const auto each = [&](std::istream& from) {
-      for (const auto& feature : features_) feature->load(from);
-    };
-    std::stringstream before;
-    save(before);
-    try {
-      each(in);
-    } catch (...) {
-      each(before);
-      throw;
-    }
+    all_or_none(
+        [&] {
+          for (const auto& feature : features_) feature->load(in);
+        },
+        *this);
   }
 
  private:
