@@ -1,6 +1,6 @@
 #include "lab/insight.hpp"
 
-#include <numeric>
+#include "lab/statistics.hpp"
 
 namespace mts::lab {
 
@@ -15,21 +15,10 @@ std::string feature_of(std::string column) {
   return column;
 }
 
-double mean_of_all(const std::vector<double>& x) {
-  return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
-}
-
 /// Of independent batches; no error where there is one only.
 Estimate estimate_of(const std::vector<double>& x) {
-  Estimate e;
-  if (x.empty()) return e;
-  e.value = mean_of_all(x);
-  if (x.size() < 2) return e;
-  double squares = 0;
-  for (const double each : x) squares += (each - e.value) * (each - e.value);
-  const auto n = static_cast<double>(x.size());
-  e.error = std::sqrt(squares / (n - 1) / n);
-  return e;
+  const Mean m = mean_of(x);
+  return {m.mean, m.deviation / std::sqrt(static_cast<double>(m.n))};
 }
 
 /// The mean of estimates that are independent.
@@ -62,7 +51,7 @@ Insight InsightSums::result(double validation_scale) const {
   Insight insight;
   insight.gain = estimate_of(gain_);
   for (std::size_t k = 0; k < columns_.size(); ++k)
-    insight.features.push_back({columns_[k].feature, mean_of_all(moved_[k]), estimate_of(gains_[k])});
+    insight.features.push_back({columns_[k].feature, mean_of(moved_[k]).mean, estimate_of(gains_[k])});
   if (noise_batches_ > 0) {
     const auto n = static_cast<double>(noise_batches_);
     insight.noise = {noise_.signal / n, noise_.training / n, validation_scale * noise_.validation / n};

@@ -54,6 +54,12 @@ void check(const ScoreSettings& s) {
   check(run);
 }
 
+std::vector<double> CrossValidation::gains() const {
+  std::vector<double> gains;
+  for (std::size_t k = 0; k < samples.size(); ++k) gains.push_back(method[k] - uniform[k]);
+  return gains;
+}
+
 std::vector<Index> ranking(const SampleVector& weights) {
   std::vector<Index> order(static_cast<std::size_t>(weights.size()));
   std::iota(order.begin(), order.end(), Index{0});
@@ -90,15 +96,7 @@ Score score(const ScoreSettings& s, Progress& progress, const std::atomic<bool>&
     const auto stop_if_asked = [&] {
       if (stop.load()) throw Interrupted();
     };
-    try {
-      return carry_out(cell, problem, progress, stop_if_asked);
-    } catch (const Interrupted&) {
-      throw;
-    } catch (const NumericalError& e) {
-      throw NumericalError(fmt::format("{}: {}", name, e.what()));
-    } catch (const Error& e) {
-      throw Error(fmt::format("{}: {}", name, e.what()));
-    }
+    return naming(name, [&] { return carry_out(cell, problem, progress, stop_if_asked); });
   };
   Score out;
   out.run = carry(whole, s.method);
@@ -186,9 +184,7 @@ std::string text_of(const ScoreSettings& s, const Score& score) {
   const auto& cv = score.cross_validation;
   if (!cv.done())
     return out + "No accuracy: no validation samples were held out (--cross-validation), and there is no test set.\n";
-  std::vector<double> difference;
-  for (std::size_t k = 0; k < cv.samples.size(); ++k) difference.push_back(cv.method[k] - cv.uniform[k]);
-  const Mean gain = mean_of(difference);
+  const Mean gain = mean_of(cv.gains());
   return out + fmt::format(
                    "Accuracy on validation samples held out in {} parts: {:.1f} %, without selection {:.1f} %\n"
                    "  difference {:+.1f} [{:+.1f}, {:+.1f}] points\n",

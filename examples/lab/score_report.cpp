@@ -52,13 +52,12 @@ std::string accuracy_section(const ScoreSettings& s, const Score& score) {
                               s.cross_validation)));
   html::Table table(
       {{"part"}, {"validation samples held out"}, {s.method + ", %"}, {"no selection, %"}, {"difference"}});
-  std::vector<double> difference;
+  const std::vector<double> gains = cv.gains();
   for (std::size_t k = 0; k < cv.samples.size(); ++k) {
-    difference.push_back(cv.method[k] - cv.uniform[k]);
     table.row({fmt::format("{}", k + 1), fmt::format("{}", cv.samples[k]), fmt::format("{:.1f}", 100 * cv.method[k]),
-               fmt::format("{:.1f}", 100 * cv.uniform[k]), fmt::format("{:+.1f}", 100 * difference[k])});
+               fmt::format("{:.1f}", 100 * cv.uniform[k]), fmt::format("{:+.1f}", 100 * gains[k])});
   }
-  const Mean gain = mean_of(difference);
+  const Mean gain = mean_of(gains);
   return html::section(
       "Accuracy",
       html::paragraph(
@@ -79,13 +78,9 @@ std::string score_report_html(const ScoreSettings& s, const Score& score, bool p
   const auto fractions = end_b_eff_fractions(run);
   auto warnings =
       warnings_of(s.method, median({fractions.begin(), fractions.end()}), effective_share(*run.weights), run.insight);
-  if (const auto& cv = score.cross_validation; cv.done()) {
-    std::vector<double> difference;
-    for (std::size_t k = 0; k < cv.samples.size(); ++k) difference.push_back(cv.method[k] - cv.uniform[k]);
-    if (mean_of(difference).high() < 0)
-      warnings.push_back({"Held-out accuracy is lower with these weights than without selection.",
-                          "Don't train by them. Are the validation samples like what the classifier is for?"});
-  }
+  if (mean_of(score.cross_validation.gains()).high() < 0)  // false where none were held out
+    warnings.push_back({"Held-out accuracy is lower with these weights than without selection.",
+                        "Don't train by them. Are the validation samples like what the classifier is for?"});
 
   std::string dynamics;
   if (method_named(s.method).weighs) {

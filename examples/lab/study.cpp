@@ -349,23 +349,21 @@ void run_cells(const std::vector<Cell>& cells, const ProblemSource& source, Prog
       const std::lock_guard lock(first);
       if (!failed.exchange(true)) error = e;
     };
-    const auto name = [&] { return fmt::format("{}, batch {}, seed {}", cell.method, cell.batch, cell.seed); };
+    const auto name = fmt::format("{}, batch {}, seed {}", cell.method, cell.batch, cell.seed);
     try {
       stop_if_asked();
-      const auto problem = shelf.take(cell.seed);
-      KeptRun kept(cell, *problem, keeping);
-      Run run = carry_out(cell, *problem, progress, stop_if_asked, kept);
-      const std::lock_guard lock(one_at_a_time);
-      progress.detail(
-          fmt::format("{}: accuracy {:.1f} % ({} of {} runs)", name(), 100 * run.accuracy, ++finished, cells.size()));
-      done(place, std::move(run), *problem);
-      kept.hand_on();
+      naming(name, [&] {
+        const auto problem = shelf.take(cell.seed);
+        KeptRun kept(cell, *problem, keeping);
+        Run run = carry_out(cell, *problem, progress, stop_if_asked, kept);
+        const std::lock_guard lock(one_at_a_time);
+        progress.detail(
+            fmt::format("{}: accuracy {:.1f} % ({} of {} runs)", name, 100 * run.accuracy, ++finished, cells.size()));
+        done(place, std::move(run), *problem);
+        kept.hand_on();
+      });
     } catch (const Interrupted&) {
       if (!failed.load()) fail(std::current_exception());
-    } catch (const NumericalError& e) {
-      fail(std::make_exception_ptr(NumericalError(fmt::format("{}: {}", name(), e.what()))));
-    } catch (const Error& e) {
-      fail(std::make_exception_ptr(Error(fmt::format("{}: {}", name(), e.what()))));
     } catch (...) {
       fail(std::current_exception());
     }

@@ -52,6 +52,19 @@ struct Run {
 /// B_eff/N at the end: of each step of the last tenth.
 std::vector<double> end_b_eff_fractions(const Run& run);
 
+/// run(), whose errors name it.
+template <class F>
+auto naming(const std::string& name, F&& run) {
+  const auto words = [&](const Error& e) { return name + ": " + e.what(); };
+  try {
+    return run();
+  } catch (const NumericalError& e) {
+    throw NumericalError(words(e));
+  } catch (const Error& e) {
+    throw Error(words(e));
+  }
+}
+
 /// One run to be made: a method on a batch size and a seed, by settings of its own.
 struct Cell {
   Settings settings;

@@ -5,6 +5,7 @@
 
 #include "lab/browser.hpp"
 #include "lab/scored.hpp"
+#include "lab/small_run.hpp"
 
 namespace {
 
@@ -55,13 +56,6 @@ std::vector<std::string> small_score(const TemporaryFolder& folder, const std::f
   return a;
 }
 
-std::set<std::string> files_in(const std::filesystem::path& folder) {
-  std::set<std::string> names;
-  if (std::filesystem::exists(folder))
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) names.insert(entry.path().filename());
-  return names;
-}
-
 TEST_CASE("mts-lab score: writes its files, the same bytes for any number of threads, and again by its settings") {
   const TemporaryFolder folder;
   const std::set<std::string> expected = {"weights.npy", "selected.csv", "settings.json", "report.html"};
@@ -103,15 +97,8 @@ TEST_CASE("mts-lab score: what can't be done is said in words, and nothing is wr
   const TemporaryFolder folder;
   write_plainly(folder / "file", "");
   write_plainly(folder / "text.npy", "no array");
-  const auto refused = [&](std::vector<std::string> more, int expected, std::vector<std::string> parts) {
-    Child child(small_score(folder, folder / "out", std::move(more)), folder);
-    const int status = child.wait();
-    const std::string said = child.err();
-    CAPTURE(said);
-    CHECK(status == expected);
-    for (const auto& part : parts) CHECK(contains(said, part));
-    CHECK(child.out() == "");
-    CHECK(files_in(folder / "out").empty());
+  const auto refused = [&](std::vector<std::string> more, int expected, const std::vector<std::string>& parts) {
+    check_refused(small_score(folder, folder / "out", std::move(more)), folder, expected, parts);
   };
   refused({"--features", folder / "nowhere.npy"}, 1, {"nowhere.npy"});
   refused({"--features", folder / "text.npy"}, 1, {"text.npy", ".npy"});

@@ -1,5 +1,5 @@
 #pragma once
-// A run of mts-lab that takes a second or two, its data, and the files that it leaves.
+// A run of mts-lab that takes a second or two, its data, the files that it leaves, and what is said of one that is refused.
 
 #include <filesystem>
 #include <set>
@@ -52,11 +52,25 @@ inline std::vector<std::string> small_run(const std::filesystem::path& out, std:
   return a;
 }
 
+/// The files of a folder; none where there is no folder.
 inline std::set<std::string> files_in(const std::filesystem::path& folder) {
   std::set<std::string> names;
   if (std::filesystem::exists(folder))
     for (const auto& entry : std::filesystem::directory_iterator(folder)) names.insert(entry.path().filename());
   return names;
+}
+
+/// Checks that a program ends with this status, says these parts, and leaves no file in `out`.
+inline void check_refused(const std::vector<std::string>& arguments, const TemporaryFolder& folder, int expected,
+                          const std::vector<std::string>& parts) {
+  Child child(arguments, folder);
+  const int status = child.wait();
+  const std::string said = child.err();
+  CAPTURE(said);
+  CHECK(status == expected);
+  for (const auto& part : parts) CHECK(contains(said, part));
+  CHECK(child.out() == "");
+  CHECK(files_in(folder / "out").empty());
 }
 
 }  // namespace mts_test
