@@ -2,8 +2,8 @@
 #include <mts/theory/gsnr_moments.hpp>
 #include <mts/theory/gsnr_sigmoid_gaussian.hpp>
 
-#include "batch_statistics.hpp"
-#include "registry.hpp"
+#include "laws/batch_statistics.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

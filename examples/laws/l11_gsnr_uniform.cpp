@@ -1,8 +1,8 @@
 /// L11: the GSNR under uniform weights, exact at every N.
 #include <mts/theory/gsnr_uniform.hpp>
 
-#include "batch_statistics.hpp"
-#include "registry.hpp"
+#include "laws/batch_statistics.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

@@ -1,8 +1,8 @@
 /// L12: the GSNR under weights exp(beta J) that follow the feature.
 #include <mts/theory/gsnr_tilted_gaussian.hpp>
 
-#include "batch_statistics.hpp"
-#include "registry.hpp"
+#include "laws/batch_statistics.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

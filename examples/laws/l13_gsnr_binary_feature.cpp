@@ -1,8 +1,8 @@
 /// L13: the GSNR of a noisy binary feature.
 #include <mts/theory/gsnr_binary_feature.hpp>
 
-#include "batch_statistics.hpp"
-#include "registry.hpp"
+#include "laws/batch_statistics.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

@@ -2,8 +2,8 @@
 #include <mts/theory/gsnr_forecast.hpp>
 #include <mts/theory/validation_noise.hpp>
 
-#include "batch_statistics.hpp"
-#include "registry.hpp"
+#include "laws/batch_statistics.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

@@ -1,8 +1,8 @@
 /// L14': in the real step the training batch also moves Gamma.
 #include <mts/theory/virtual_step_noise.hpp>
 
-#include "batch_statistics.hpp"
-#include "registry.hpp"
+#include "laws/batch_statistics.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

@@ -1,8 +1,8 @@
 /// L15: the variance of the weighted training gradient.
 #include <mts/theory/weighted_gradient_variance.hpp>
 
-#include "batch_statistics.hpp"
-#include "registry.hpp"
+#include "laws/batch_statistics.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

@@ -1,9 +1,9 @@
 /// L16: the Gaussian location model, end to end.
 #include <mts/theory/location_model.hpp>
 
-#include "batch_statistics.hpp"
+#include "laws/batch_statistics.hpp"
 #include "laws/flows.hpp"
-#include "registry.hpp"
+#include "laws/registry.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "minimal_types.hpp"
+#include "core/minimal_types.hpp"
 #include "mts/core/check_parameters.hpp"
 
 using namespace mts;

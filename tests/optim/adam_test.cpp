@@ -4,7 +4,7 @@
 
 #include "core/minimal_types.hpp"
 #include "mts/optim/sgd.hpp"
-#include "optimizers.hpp"
+#include "optim/optimizers.hpp"
 
 using namespace mts;
 using optimizers::Dense;

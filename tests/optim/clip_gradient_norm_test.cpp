@@ -7,7 +7,7 @@
 #include "core/minimal_types.hpp"
 #include "mts/optim/adam.hpp"
 #include "mts/optim/sgd.hpp"
-#include "optimizers.hpp"
+#include "optim/optimizers.hpp"
 #include "support/allocations.hpp"
 
 using namespace mts;

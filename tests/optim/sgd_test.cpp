@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "core/minimal_types.hpp"
-#include "optimizers.hpp"
+#include "optim/optimizers.hpp"
 
 using namespace mts;
 using optimizers::Dense;
