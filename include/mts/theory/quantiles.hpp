@@ -11,7 +11,6 @@
 
 namespace mts::theory {
 
-namespace detail {
 /// log Gamma(x), x > 0. std::lgamma leaves the sign in a variable of the whole program, which is a race between threads.
 inline double log_gamma(double x) {
 #if defined(__GLIBC__) || defined(__APPLE__)
@@ -21,7 +20,6 @@ inline double log_gamma(double x) {
   return std::lgamma(x);
 #endif
 }
-}  // namespace detail
 
 /// P(Z > z) of a standard normal Z.
 inline double normal_upper_tail(double z) { return std::erfc(z / std::numbers::sqrt2) / 2; }
@@ -39,7 +37,7 @@ inline double student_upper_tail(double t, double freedom) {
   // and t, since the tail's series would converge slowly there and nothing cancels.
   const double half = freedom / 2, log_odds = std::log1p(t * t / freedom);
   const double log_x = -log_odds, log_y = 2 * std::log(t) - std::log(freedom) - log_odds;
-  const double log_beta = detail::log_gamma(half) + std::log(std::numbers::pi) / 2 - detail::log_gamma(half + 0.5);
+  const double log_beta = log_gamma(half) + std::log(std::numbers::pi) / 2 - log_gamma(half + 0.5);
   const bool tail = t >= 1;
   const double a = tail ? half : 0.5, x = std::exp(tail ? log_x : log_y);
   if (t == 0) return 0.5;
@@ -77,8 +75,8 @@ inline double student_upper_quantile(double p, double freedom) {
   if (p == 0.5) return 0;
   if (p > 0.5) return -student_upper_quantile(1 - p, freedom);
   const double half = freedom / 2;
-  const double log_scale = detail::log_gamma(half + 0.5) - detail::log_gamma(half) -
-                           std::log(freedom * std::numbers::pi) / 2;  // log density at 0
+  const double log_scale =
+      log_gamma(half + 0.5) - log_gamma(half) - std::log(freedom * std::numbers::pi) / 2;  // log density at 0
   // As above, in log t: there the logarithm of the tail is concave (flat near 0, of slope -freedom far out).
   double t = normal_upper_quantile(p);
   for (int k = 0; k < 200; ++k) {
