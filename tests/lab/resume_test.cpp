@@ -233,7 +233,8 @@ TEST_CASE("Resume: a run that is killed at 20 random moments ends with the same 
   constexpr int kills = 20;
 #endif
   mts::RandomStream moment(20261128, "moments");
-  for (int round = 0; killed < kills; ++round) {
+  // More kills where a busy machine makes most of them too early to say anything.
+  for (int round = 0; killed < kills || resumed <= kills / 4; ++round) {
     REQUIRE(round < 10 * kills);
     resumed += std::filesystem::exists(out / "checkpoints");
     Child child(a_run(out), folder);
@@ -249,7 +250,6 @@ TEST_CASE("Resume: a run that is killed at 20 random moments ends with the same 
   }
   Child last(a_run(out), folder);
   check_finished(last, last.wait());
-  CHECK(resumed > kills / 4);  // else the moments were too early or too late to say anything
 }
 
 TEST_CASE("Resume: Ctrl-C finishes the step, keeps it and says how to go on; the command does") {
