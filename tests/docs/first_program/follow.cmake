@@ -7,7 +7,7 @@ file(COPY ${MTS_SOURCE}/examples/train_with_selection.cpp ${MTS_SOURCE}/examples
           ${CMAKE_CURRENT_LIST_DIR}/CMakeLists.txt
      DESTINATION ${WORK}/first_program)
 set(ENV{CXX} ${COMPILER})
-foreach(command "${CMAKE_COMMAND} -B build" "${CMAKE_COMMAND} --build build" "build/first_program")
+foreach(command "${CMAKE_COMMAND} -G Ninja -B build" "${CMAKE_COMMAND} --build build" "build/first_program")
   separate_arguments(words UNIX_COMMAND "${command}")
   execute_process(COMMAND ${words} WORKING_DIRECTORY ${WORK}/first_program COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
