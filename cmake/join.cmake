@@ -24,7 +24,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   return()
 endif()
 
-option(MTS_JOIN "Compile several test files, or laws, as one: a third less time for all, more for one that changed" ON)
+option(MTS_JOIN "Compile several test files, or laws, as one: up to half the time for all, more for one that changed" ON)
 
 # mts_join(RESULT name [FILES...]): the files as units of six at most, or as they are without MTS_JOIN.
 function(mts_join result name)
