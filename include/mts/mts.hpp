@@ -33,6 +33,7 @@
 #include "mts/core/feature_batch.hpp"
 #include "mts/core/feature_context.hpp"
 #include "mts/core/function_ref.hpp"
+#include "mts/core/host_device.hpp"
 #include "mts/core/parallel.hpp"
 #include "mts/core/parameters.hpp"
 #include "mts/core/random.hpp"

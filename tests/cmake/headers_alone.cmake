@@ -26,7 +26,9 @@ function(mts_outside_includes header result)
   set(${result} "${outside}" PARENT_SCOPE)
 endfunction()
 
-foreach(header IN LISTS mts_headers mts_data_headers)
+# The one that is CUDA is compiled where there is a compiler for it.
+list(FILTER mts_cuda_headers EXCLUDE REGEX "/cuda/device\\.hpp$")
+foreach(header IN LISTS mts_headers mts_data_headers mts_cuda_headers)
   cmake_path(RELATIVE_PATH header BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/include OUTPUT_VARIABLE name)
   string(REPLACE "/" "." source ${name})
   set(source ${CMAKE_CURRENT_BINARY_DIR}/headers_alone/${source}.cpp)

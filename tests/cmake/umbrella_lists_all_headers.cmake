@@ -1,7 +1,7 @@
 # cmake -D SOURCE=... -P: mts/mts.hpp includes every public header of mts::mts, and is nothing but that list.
 cmake_minimum_required(VERSION 3.25)
 file(GLOB_RECURSE headers RELATIVE ${SOURCE}/include ${SOURCE}/include/mts/*.hpp)
-list(FILTER headers EXCLUDE REGEX "^mts/data/|/detail/|^mts/mts\\.hpp$")
+list(FILTER headers EXCLUDE REGEX "^mts/(data|cuda)/|/detail/|^mts/mts\\.hpp$")
 file(STRINGS ${SOURCE}/include/mts/mts.hpp lines)
 set(listed "")
 foreach(line IN LISTS lines)

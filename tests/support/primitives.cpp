@@ -8,6 +8,8 @@
 #include "mts/autodiff/combine.hpp"
 #include "mts/autodiff/linear.hpp"
 #include "mts/autodiff/losses.hpp"
+#include "mts/cuda/emulation.hpp"
+#include "support/device_parity.hpp"
 
 namespace mts::testing {
 
@@ -150,6 +152,13 @@ struct Wired {
     return f;
   }
 
+  Report on_device(std::string name, const Vector& theta, double tolerance) const {
+    DenseParameters<S> p(std::vector<Segment>(net.graph().segments()));
+    p.values() = theta.cast<S>();
+    return parity_report(name, cuda::make_queue<cuda::Emulation>(), net, p, owned.input(), tolerance,
+                         largest_number(net, p, owned.input()));
+  }
+
   Network<S> net;
   std::vector<RowMatrix<double>> dense;
   std::vector<PrimitiveCase::Integers> columns;
@@ -195,6 +204,10 @@ std::vector<Report> primitive_reports(const PrimitiveCase& c, const AddPrimitive
     const MapAtPoint single = in_float.map(name + ", float", theta);
     reports.push_back(derivative_report(single, options));
     reports.push_back(precision_report(single, reference, options));
+    if (options.on_device) {
+      reports.push_back(in_double.on_device(name + ", on a device", theta, 1e-12));
+      reports.push_back(in_float.on_device(name + ", on a device, float", theta, 1e-5));
+    }
   }
   return reports;
 }

@@ -7,12 +7,7 @@
 #include <numbers>
 
 #include "mts/autodiff/primitive.hpp"
-
-#if defined(__CUDACC__)
-#define MTS_HOST_DEVICE __host__ __device__
-#else
-#define MTS_HOST_DEVICE
-#endif
+#include "mts/core/host_device.hpp"
 
 /// Before a loop whose iterations touch different entries, even where two of its pointers are the same.
 #if defined(__clang__)

@@ -14,6 +14,7 @@
 /// with N. Both give the same bits.
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string_view>
 
@@ -303,6 +304,8 @@ class Network {
   }
 
   const Graph<S>& graph() const { return net_->graph; }
+  /// The graph with all that is known of it before any batch, for another backend that runs it.
+  const detail::Compiled<S>& compiled() const { return *net_; }
   Index parameter_count() const { return net_->graph.parameter_count(); }
   /// Bytes of activations, and of activations and deltas, that a sample takes where they are kept.
   Index forward_bytes() const { return net_->footprint.values * static_cast<Index>(sizeof(S)); }
@@ -342,7 +345,7 @@ class Network {
     std::vector<int> consumers(nodes.size(), 0);
     for (const auto& node : nodes)
       for (int j : node.inputs) ++consumers[static_cast<std::size_t>(j)];
-    for (const Node n : {net.outputs.value, net.outputs.logits, net.outputs.embeddings})
+    for (const Node n : std::array{net.outputs.value, net.outputs.logits, net.outputs.embeddings})  // nvcc misreads a list here
       if (n.index >= 0) ++consumers[static_cast<std::size_t>(n.index)];
     for (std::size_t k = 0; k < nodes.size(); ++k) {
       net.storage.push_back(static_cast<int>(k));
