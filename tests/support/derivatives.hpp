@@ -42,8 +42,8 @@ struct Tolerances {
 
 struct Options {
   Tolerances tolerance = {};
-  int coordinates = 40;  ///< at most so many columns of J are differenced, spread over all segments
-  int rows = 10;         ///< at most so many rows of J are pulled back one by one
+  int coordinates = 40;   ///< at most so many columns of J are differenced, spread over all segments
+  int rows = 10;          ///< at most so many rows of J are pulled back one by one
   bool on_device = true;  ///< a library's primitive: its rules on a device too, against those on the CPU
 };
 

@@ -17,11 +17,14 @@ class Buffer {
   Buffer() = default;
   Buffer(SharedQueue<E> queue, Index n)
       : queue_(std::move(queue)), size_(n), data_(static_cast<T*>(queue_->take(bytes()))) {}
-  Buffer(SharedQueue<E> queue, std::span<const T> values) : Buffer(std::move(queue), static_cast<Index>(values.size())) {
+  Buffer(SharedQueue<E> queue, std::span<const T> values)
+      : Buffer(std::move(queue), static_cast<Index>(values.size())) {
     queue_->upload(data_, values.data(), size_);
   }
   Buffer(Buffer&& other) noexcept
-      : queue_(std::move(other.queue_)), size_(std::exchange(other.size_, 0)), data_(std::exchange(other.data_, nullptr)) {}
+      : queue_(std::move(other.queue_)),
+        size_(std::exchange(other.size_, 0)),
+        data_(std::exchange(other.data_, nullptr)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(queue_, other.queue_);
     std::swap(size_, other.size_);

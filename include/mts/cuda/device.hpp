@@ -29,8 +29,7 @@ namespace mts::cuda {
 namespace detail {
 
 [[noreturn]] inline void fail(const char* call, std::string why, const std::source_location& where) {
-  throw DeviceError(
-      mts::detail::text("cuda: ", call, " failed at ", where.file_name(), ":", where.line(), ": ", why));
+  throw DeviceError(mts::detail::text("cuda: ", call, " failed at ", where.file_name(), ":", where.line(), ": ", why));
 }
 inline void check(cudaError_t status, const char* call,
                   const std::source_location& where = std::source_location::current()) {
@@ -105,9 +104,9 @@ class Device {
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status != cudaSuccess || count == 0)
-      throw NoDevice(mts::detail::text("cuda: no device: ", status == cudaSuccess ? "none found" : cudaGetErrorString(status),
-                                       ". Use the CPU (--device cpu), or install a driver for CUDA ", CUDART_VERSION / 1000,
-                                       " or newer"));
+      throw NoDevice(mts::detail::text(
+          "cuda: no device: ", status == cudaSuccess ? "none found" : cudaGetErrorString(status),
+          ". Use the CPU (--device cpu), or install a driver for CUDA ", CUDART_VERSION / 1000, " or newer"));
     if (number < 0 || number >= count)
       throw NoDevice(mts::detail::text("cuda: device number: expected 0 to ", count - 1, ", found ", number));
     use();
@@ -195,8 +194,7 @@ class Device {
   void rows(Index n, const Op& op) {
     use();
     const auto count = static_cast<unsigned>(n);
-    detail::rows_kernel<Op>
-        <<<blocks(n * Lanes::count), detail::threads_of_block, 0, stream_.get()>>>(count, op);
+    detail::rows_kernel<Op><<<blocks(n * Lanes::count), detail::threads_of_block, 0, stream_.get()>>>(count, op);
     detail::check(cudaGetLastError(), "the launch of a kernel over rows");
   }
   template <class S>
@@ -207,13 +205,15 @@ class Device {
     const auto op = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
     const auto size = [](Index n) { return static_cast<int>(n); };
     // BLAS refuses a stride below the number of rows even where there is but one column, or none.
-    const auto stride = [](Index ld, Index least) { return static_cast<int>(ld > least ? ld : (least > 0 ? least : 1)); };
+    const auto stride = [](Index ld, Index least) {
+      return static_cast<int>(ld > least ? ld : (least > 0 ? least : 1));
+    };
     const int lda = stride(p.lda, p.transpose_a ? p.k : p.m), ldb = stride(p.ldb, p.transpose_b ? p.n : p.k),
               ldc = stride(p.ldc, p.m);
     if (p.count == 1) {
       const auto call = [&](auto gemm) {
-        return gemm(blas_.get(), op(p.transpose_a), op(p.transpose_b), size(p.m), size(p.n), size(p.k), &one, p.a, lda, p.b,
-                    ldb, &p.beta, p.c, ldc);
+        return gemm(blas_.get(), op(p.transpose_a), op(p.transpose_b), size(p.m), size(p.n), size(p.k), &one, p.a, lda,
+                    p.b, ldb, &p.beta, p.c, ldc);
       };
       if constexpr (std::is_same_v<S, float>)
         detail::check(call(cublasSgemm), "cublasSgemm");

@@ -79,8 +79,10 @@ class Emulation {
         return Eigen::Map<const Matrix, 0, Eigen::OuterStride<>>(data, rows, cols, Eigen::OuterStride<>(stride));
       };
       for (Index q = 0; q < p.count; ++q) {
-        const auto a = p.transpose_a ? view(p.a + q * p.step_a, p.k, p.m, p.lda) : view(p.a + q * p.step_a, p.m, p.k, p.lda);
-        const auto b = p.transpose_b ? view(p.b + q * p.step_b, p.n, p.k, p.ldb) : view(p.b + q * p.step_b, p.k, p.n, p.ldb);
+        const auto a =
+            p.transpose_a ? view(p.a + q * p.step_a, p.k, p.m, p.lda) : view(p.a + q * p.step_a, p.m, p.k, p.lda);
+        const auto b =
+            p.transpose_b ? view(p.b + q * p.step_b, p.n, p.k, p.ldb) : view(p.b + q * p.step_b, p.k, p.n, p.ldb);
         Eigen::Map<Matrix, 0, Eigen::OuterStride<>> c(p.c + q * p.step_c, p.m, p.n, Eigen::OuterStride<>(p.ldc));
         if (p.beta == S{0})
           c.setZero();

@@ -17,10 +17,10 @@ template <class S, class E>
 struct FeatureBatch {
   using Scalar = S;
 
-  Buffer<S, E> continuous;              ///< N x D, without gaps
-  std::vector<Column<E>> categorical;   ///< of N values each
-  Index samples = 0, dimension = 0;     ///< N, D
-  mts::FeatureBatch<S> staged;          ///< on the host, where extractors there work
+  Buffer<S, E> continuous;             ///< N x D, without gaps
+  std::vector<Column<E>> categorical;  ///< of N values each
+  Index samples = 0, dimension = 0;    ///< N, D
+  mts::FeatureBatch<S> staged;         ///< on the host, where extractors there work
 
   Index size() const { return samples; }
   ConstMatrix<S> rows() const { return {continuous.data(), samples, dimension}; }
@@ -49,7 +49,8 @@ class FromHost {
     features_.extract(context, out.staged);
     out.resize(queue_, out.staged.size(), layout());
     queue_->upload(out.continuous.data(), out.staged.continuous.data(), out.staged.continuous.size());
-    for (std::size_t c = 0; c < out.categorical.size(); ++c) out.categorical[c].assign(queue_, out.staged.categorical[c]);
+    for (std::size_t c = 0; c < out.categorical.size(); ++c)
+      out.categorical[c].assign(queue_, out.staged.categorical[c]);
   }
   void save(std::ostream& out) const
     requires Stateful<F>

@@ -26,7 +26,9 @@ class MlpWeightNet {
   const Network<S, E>& network() const { return network_; }
   Index parameter_count() const { return network_.parameter_count(); }
   Parameters initialize(RandomStream stream) const { return network_.initialize(stream); }
-  NetworkForward<S, E> forward(const Parameters& phi, const Features& f) const { return network_.forward(phi, input(f)); }
+  NetworkForward<S, E> forward(const Parameters& phi, const Features& f) const {
+    return network_.forward(phi, input(f));
+  }
   NetworkLinearization<S, E> linearize(const Parameters& phi, const Features& f) const {
     return network_.linearize(phi, input(f));
   }

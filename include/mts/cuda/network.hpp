@@ -56,7 +56,8 @@ struct Widen {
 /// A graph with its rules on a device.
 template <class S, class E>
 struct Compiled {
-  Compiled(autodiff::Network<S> network, SharedQueue<E> q, const NetworkOptions& options, const Translation<S, E>& translation)
+  Compiled(autodiff::Network<S> network, SharedQueue<E> q, const NetworkOptions& options,
+           const Translation<S, E>& translation)
       : host(std::move(network)), queue(std::move(q)), workspace_budget(options.workspace_budget) {
     const auto& nodes = net().graph.steps();
     Index widest = 1;
@@ -122,7 +123,9 @@ class Tape {
     w.deltas.resize(nodes.size());
     S* at = w.memory.data();
     for (std::size_t k = 0; k < nodes.size(); ++k) {
-      const auto take = [&] { return Matrix<S>{std::exchange(at, at + rounded(n * nodes[k].width)), n, nodes[k].width}; };
+      const auto take = [&] {
+        return Matrix<S>{std::exchange(at, at + rounded(n * nodes[k].width)), n, nodes[k].width};
+      };
       if (nodes[k].dense_input >= 0) {
         const auto& rows = input_.dense[static_cast<std::size_t>(nodes[k].dense_input)];
         w.values[k] = {rows.data + begin * rows.cols, n, rows.cols};
@@ -400,8 +403,7 @@ class NetworkLinearization : public NetworkForward<S, E> {
     Buffer<double, E> found(this->queue(), this->samples());
     this->queue()->clear(found.data(), found.size());
     this->for_each_window(
-        what, [&](Key& key) { key.add(v).add(found.data()); },
-        [&](const Window& w) { rule(w, found.data()); });
+        what, [&](Key& key) { key.add(v).add(found.data()); }, [&](const Window& w) { rule(w, found.data()); });
     out.resize(this->samples());
     this->queue()->download(out.data(), found.data(), found.size());
   }
@@ -419,7 +421,8 @@ class Network {
   /// \throws ValueError if a primitive of the net has no rules on a device or the budget is negative
   Network(autodiff::Network<S> network, SharedQueue<E> queue, const NetworkOptions& options = {},
           const Translation<S, E>& translation = {})
-      : net_(std::make_shared<const detail::Compiled<S, E>>(std::move(network), std::move(queue), options, translation)) {}
+      : net_(std::make_shared<const detail::Compiled<S, E>>(std::move(network), std::move(queue), options,
+                                                            translation)) {}
 
   const autodiff::Network<S>& host() const { return net_->host; }
   const SharedQueue<E>& queue() const { return net_->queue; }
@@ -452,8 +455,8 @@ class Network {
       if (step.dense_input < 0) continue;
       const auto& in = input.dense[static_cast<std::size_t>(step.dense_input)];
       if (in.rows != input.samples || in.cols != step.width)
-        throw ShapeError(mts::detail::text("cuda::Network: dense input ", step.dense_input, ": expected ", input.samples,
-                                           " x ", step.width, ", found ", in.rows, " x ", in.cols));
+        throw ShapeError(mts::detail::text("cuda::Network: dense input ", step.dense_input, ": expected ",
+                                           input.samples, " x ", step.width, ", found ", in.rows, " x ", in.cols));
     }
     for (std::size_t c = 0; c < g.columns().size(); ++c) {
       check_size("cuda::Network", g.columns()[c].name, input.samples, input.columns[c]->size());

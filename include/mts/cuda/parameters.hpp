@@ -171,8 +171,10 @@ class Parameters {
     (same_size(others, "transform"), ...);
     for (const Segment& s : *segments_) {
       const auto op = make(s);
-      queue()->each(s.length, kernels::Transform<std::remove_const_t<decltype(op)>, S, std::remove_pointer_t<decltype(others.data())>...>{
-                                  op, data() + s.begin, (others.data() + s.begin)...});
+      queue()->each(
+          s.length,
+          kernels::Transform<std::remove_const_t<decltype(op)>, S, std::remove_pointer_t<decltype(others.data())>...>{
+              op, data() + s.begin, (others.data() + s.begin)...});
     }
   }
 
@@ -195,7 +197,8 @@ class Parameters {
     return std::make_shared<const std::vector<Segment>>(s.begin(), s.end());
   }
   void same_size(const Parameters& other, std::string_view call) const {
-    if (other.size() != size()) check_size(mts::detail::text("cuda::Parameters::", call), "length", size(), other.size());
+    if (other.size() != size())
+      check_size(mts::detail::text("cuda::Parameters::", call), "length", size(), other.size());
   }
 
   Segments segments_;

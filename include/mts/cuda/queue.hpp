@@ -177,7 +177,8 @@ class Queue {
   void multiply(const Product<S>& p) {
     if (p.rows == 0 || p.cols == 0 || p.count == 0 || (p.depth == 0 && p.accumulate)) return;
     const Index largest = std::max({p.rows, p.cols, p.depth, p.a.stride, p.b.stride, p.stride, p.count});
-    if (largest > most) throw ShapeError(mts::detail::text("cuda: expected a product of sizes below 2^31, found ", largest));
+    if (largest > most)
+      throw ShapeError(mts::detail::text("cuda: expected a product of sizes below 2^31, found ", largest));
     std::lock_guard lock(mutex_);
     ++launches_;
     executor_.multiply(column_major(p));

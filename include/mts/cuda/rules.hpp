@@ -48,10 +48,10 @@ MTS_HOST_DEVICE void take(S& to, bool accumulate, S x) {
 template <class S, class E>
 struct At {
   const SharedQueue<E>& queue;
-  Index rows = 0;                             ///< samples
-  std::span<const ConstMatrix<S>> in;         ///< values of the inputs
-  ConstMatrix<S> out;                         ///< value of the output (absent in `forward`, which makes it)
-  const S* parameters = nullptr;              ///< the primitive's own
+  Index rows = 0;                            ///< samples
+  std::span<const ConstMatrix<S>> in;        ///< values of the inputs
+  ConstMatrix<S> out;                        ///< value of the output (absent in `forward`, which makes it)
+  const S* parameters = nullptr;             ///< the primitive's own
   std::span<const int* const> columns = {};  ///< the batch's integer columns, from the window's first sample on
 
   /// Memory for as long as the rule runs.

@@ -59,9 +59,10 @@ class Translation {
   Made operator()(const autodiff::detail::Rules<S>& rules, autodiff::Widths in) const {
     for (const auto& make : makers_)
       if (auto made = make(rules, in)) return made;
-    throw ValueError(mts::detail::text("cuda: a primitive has no rules on a device; add them to the translation "
-                                       "(mts/cuda/translation.hpp) or use the CPU. Its type, as the compiler names it: ",
-                                       typeid(rules).name()));
+    throw ValueError(
+        mts::detail::text("cuda: a primitive has no rules on a device; add them to the translation "
+                          "(mts/cuda/translation.hpp) or use the CPU. Its type, as the compiler names it: ",
+                          typeid(rules).name()));
   }
 
  private:

@@ -45,10 +45,11 @@ class AddRules final : public Rules<S, E> {
   void pullback(const At<S, E>& at, ConstMatrix<S> delta, std::span<const Sink<S>> sinks) const override {
     for (std::size_t k = 0; k < sinks.size(); ++k)
       if (sinks[k])
-        at.queue->each(delta.size(), kernels::TakeScaled<S>{coefficients_[k], delta.data, sinks[k].to.data,
-                                                            sinks[k].accumulate});
+        at.queue->each(delta.size(),
+                       kernels::TakeScaled<S>{coefficients_[k], delta.data, sinks[k].to.data, sinks[k].accumulate});
   }
-  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*, Matrix<S> out) const override {
+  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*,
+                   Matrix<S> out) const override {
     combine(at, tangents, out);
   }
 
@@ -76,11 +77,13 @@ class ConcatenateRules final : public Rules<S, E> {
   void pullback(const At<S, E>& at, ConstMatrix<S> delta, std::span<const Sink<S>> sinks) const override {
     for_each_part([&](std::size_t k, Index begin) {
       if (sinks[k])
-        at.queue->grid(at.rows, widths_[k], kernels::CopyColumns<S>{delta.data, delta.cols, begin, sinks[k].to.data,
-                                                                    widths_[k], 0, sinks[k].accumulate});
+        at.queue->grid(at.rows, widths_[k],
+                       kernels::CopyColumns<S>{delta.data, delta.cols, begin, sinks[k].to.data, widths_[k], 0,
+                                               sinks[k].accumulate});
     });
   }
-  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*, Matrix<S> out) const override {
+  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*,
+                   Matrix<S> out) const override {
     bool all = true;
     for (const auto& t : tangents) all = all && t;
     if (!all) at.queue->clear(out.data, out.size());

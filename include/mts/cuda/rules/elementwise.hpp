@@ -37,7 +37,8 @@ class ElementwiseRules final : public Rules<S, E> {
   void pullback(const At<S, E>& at, ConstMatrix<S> delta, std::span<const Sink<S>> sinks) const override {
     if (sinks[0]) times_slopes(at, delta, sinks[0].to, sinks[0].accumulate);
   }
-  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*, Matrix<S> out) const override {
+  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*,
+                   Matrix<S> out) const override {
     if (tangents[0])
       times_slopes(at, tangents[0], out, false);
     else
@@ -46,8 +47,7 @@ class ElementwiseRules final : public Rules<S, E> {
 
  private:
   static void times_slopes(const At<S, E>& at, ConstMatrix<S> from, Matrix<S> to, bool accumulate) {
-    at.queue->each(to.size(),
-                   kernels::TimesSlope<F, S>{at.in[0].data, at.out.data, from.data, to.data, accumulate});
+    at.queue->each(to.size(), kernels::TimesSlope<F, S>{at.in[0].data, at.out.data, from.data, to.data, accumulate});
   }
 };
 

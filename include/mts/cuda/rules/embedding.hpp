@@ -18,9 +18,7 @@ struct LookUp {
   const S* table;
   S* out;
   Index dimension;
-  MTS_HOST_DEVICE void operator()(Index i, Index j) const {
-    out[i * dimension + j] = table[value[i] * dimension + j];
-  }
+  MTS_HOST_DEVICE void operator()(Index i, Index j) const { out[i * dimension + j] = table[value[i] * dimension + j]; }
 };
 /// out_ic <- u_i where c is sample i's value, else 0.
 template <class S>
@@ -29,9 +27,7 @@ struct OneHot {
   const S* u;
   S* out;
   Index cardinality;
-  MTS_HOST_DEVICE void operator()(Index i, Index c) const {
-    out[i * cardinality + c] = value[i] == c ? u[i] : S{0};
-  }
+  MTS_HOST_DEVICE void operator()(Index i, Index c) const { out[i * cardinality + c] = value[i] == c ? u[i] : S{0}; }
 };
 /// out_i <- out_i + <delta_i, table(c_i)>.
 template <class S>
@@ -67,7 +63,8 @@ class EmbeddingRules final : public Rules<S, E> {
 
   void forward(const At<S, E>& at, Matrix<S> out) const override { look_up(at, at.parameters, out); }
   void pullback(const At<S, E>&, ConstMatrix<S>, std::span<const Sink<S>>) const override {}
-  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>>, const S* w_tangent, Matrix<S> out) const override {
+  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>>, const S* w_tangent,
+                   Matrix<S> out) const override {
     if (w_tangent)
       look_up(at, w_tangent, out);
     else

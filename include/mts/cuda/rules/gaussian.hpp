@@ -79,10 +79,10 @@ class GaussianReparametrisationRules final : public Rules<S, E> {
     if (const auto& s = sinks[2])
       at.queue->each(n, kernels::ReparametriseByNoise<S>{v, delta.data, s.to.data, s.accumulate});
   }
-  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*, Matrix<S> out) const override {
-    at.queue->each(out.size(),
-                   kernels::ReparametrisePushforward<S>{at.in[1].data, at.in[2].data, tangents[0].data, tangents[1].data,
-                                                        tangents[2].data, out.data});
+  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*,
+                   Matrix<S> out) const override {
+    at.queue->each(out.size(), kernels::ReparametrisePushforward<S>{at.in[1].data, at.in[2].data, tangents[0].data,
+                                                                    tangents[1].data, tangents[2].data, out.data});
   }
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "mts/autodiff/layer_norm.hpp"
+#include "mts/cuda/rounding.hpp"
 #include "mts/cuda/rules.hpp"
 
 namespace mts::cuda {
@@ -57,16 +58,11 @@ struct LayerNormPullback {
     const Index n = rows.cols;
     const auto m = rows.moments(lanes, i);
     const S* from = delta + i * n;
-    const auto d = [&](Index j) {
-      // A product that is rounded by itself: fused into each use, what should cancel would not, and r can be large.
-      volatile S rounded = w[j] * from[j];
-      return static_cast<S>(rounded);
-    };
+    const auto d = [&](Index j) { return rounded_product(w[j], from[j]); };
     const S mean_d = lanes.sum<S>(n, d) / static_cast<S>(n);
     const S mean_dx = lanes.sum<S>(n, [&](Index j) { return d(j) * m.hat(j); }) / static_cast<S>(n);
-    lanes.each(n, [&](Index j) {
-      take(to[i * n + j], accumulate, m.reciprocal * (d(j) - mean_d - m.hat(j) * mean_dx));
-    });
+    lanes.each(n,
+               [&](Index j) { take(to[i * n + j], accumulate, m.reciprocal * (d(j) - mean_d - m.hat(j) * mean_dx)); });
   }
 };
 /// The tangent of the rows and the direction in g, b; one that is null is zero.

@@ -106,8 +106,7 @@ class LinearRules final : public Rules<S, E> {
     at.queue->rows(at.rows, kernels::RowDot<S>{delta.data, image.data(), bias_ ? v + o_ * i_ : nullptr, o_, o_, out});
   }
   void per_sample_squared_norm(const At<S, E>& at, ConstMatrix<S> delta, double* out) const override {
-    at.queue->rows(at.rows,
-                   kernels::OuterSquaredNorm<S>{delta.data, at.in[0].data, o_, i_, bias_ ? 1.0 : 0.0, out});
+    at.queue->rows(at.rows, kernels::OuterSquaredNorm<S>{delta.data, at.in[0].data, o_, i_, bias_ ? 1.0 : 0.0, out});
   }
 
  private:

@@ -120,7 +120,8 @@ class TwoInputLossRules final : public Rules<S, E> {
     give<false>(at, delta, sinks[0]);
     give<true>(at, delta, sinks[1]);
   }
-  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*, Matrix<S> out) const override {
+  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*,
+                   Matrix<S> out) const override {
     at.queue->rows(at.rows, kernels::TermPushforward<Term, S>{at.in[0].data, at.in[1].data, tangents[0].data,
                                                               tangents[1].data, out.data, cols_});
   }
@@ -129,8 +130,9 @@ class TwoInputLossRules final : public Rules<S, E> {
   template <bool second>
   void give(const At<S, E>& at, ConstMatrix<S> delta, const Sink<S>& sink) const {
     if (sink)
-      at.queue->grid(at.rows, cols_, kernels::TermPullback<Term, second, S>{at.in[0].data, at.in[1].data, delta.data,
-                                                                            sink.to.data, cols_, sink.accumulate});
+      at.queue->grid(at.rows, cols_,
+                     kernels::TermPullback<Term, second, S>{at.in[0].data, at.in[1].data, delta.data, sink.to.data,
+                                                            cols_, sink.accumulate});
   }
   Index cols_;
 };

@@ -89,10 +89,11 @@ class SoftmaxCrossEntropyRules final : public Rules<S, E> {
   }
   void pullback(const At<S, E>& at, ConstMatrix<S> delta, std::span<const Sink<S>> sinks) const override {
     if (sinks[0])
-      at.queue->rows(at.rows, kernels::CrossEntropyPullback<S>{labels(at), at.in[0].data, delta.data,
-                                                               sinks[0].to.data, sinks[0].accumulate});
+      at.queue->rows(at.rows, kernels::CrossEntropyPullback<S>{labels(at), at.in[0].data, delta.data, sinks[0].to.data,
+                                                               sinks[0].accumulate});
   }
-  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*, Matrix<S> out) const override {
+  void pushforward(const At<S, E>& at, std::span<const ConstMatrix<S>> tangents, const S*,
+                   Matrix<S> out) const override {
     if (tangents[0])
       at.queue->rows(at.rows,
                      kernels::CrossEntropyPushforward<S>{labels(at), at.in[0].data, tangents[0].data, out.data});
