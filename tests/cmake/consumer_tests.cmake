@@ -45,3 +45,8 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_test(NAME consumer.libtorch COMMAND ${CMAKE_COMMAND} -E echo "LibTorch was not found")
   set_tests_properties(consumer.libtorch PROPERTIES SKIP_REGULAR_EXPRESSION "was not found")
 endif()
+
+if(MTS_CUDA)
+  mts_add_consumer(cuda WAY installed PROGRAMS my_gpu_program EXTRA -DCMAKE_CUDA_COMPILER=${CMAKE_CUDA_COMPILER})
+  set_tests_properties(consumer.cuda PROPERTIES LABELS "consumer;cuda")
+endif()
