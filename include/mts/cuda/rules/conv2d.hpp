@@ -135,41 +135,40 @@ class Conv2dRules : public Rules<S, E> {
   }
   void parameter_pullback(const At<S, E>& at, ConstMatrix<S> delta, const S* u, S* gradient) const override {
     const Index row = patch_memory() + out_size() + channels_, at_once = chunk(at, row);
-    auto memory = at.scratch(at_once * row);
-    S *weighted = memory.data(), *sums = weighted + at_once * out_size(), *patches = sums + at_once * channels_;
+    auto patches = at.scratch(at_once * patch_memory());
+    auto weighted = at.scratch(at_once * out_size()), sums = at.scratch(at_once * channels_);
     for_each_chunk(at.rows, at_once, [&](Index begin, Index n) {
       const S* d = delta.data + begin * out_size();
-      at.queue->grid(n, out_size(), kernels::ScaleRows<S>{u + begin, d, weighted, out_size()});
-      add_gradients(at, gathered(at, at.in[0].data, begin, n, patches), weighted, n, gradient);
+      at.queue->grid(n, out_size(), kernels::ScaleRows<S>{u + begin, d, weighted.data(), out_size()});
+      add_gradients(at, gathered(at, at.in[0].data, begin, n, patches.data()), weighted.data(), n, gradient);
       if (!bias_) return;
-      at.queue->rows(n * channels_, kernels::ChannelSums<S>{d, sums, pixels_, channels_, channels_});
-      add_weighted_rows(at, u + begin, {sums, n, channels_}, gradient + weights());
+      at.queue->rows(n * channels_, kernels::ChannelSums<S>{d, sums.data(), pixels_, channels_, channels_});
+      add_weighted_rows<S>(at, u + begin, {sums.data(), n, channels_}, gradient + weights());
     });
   }
   /// <delta_i, x_i * V_w + V_b>
   void per_sample_dot(const At<S, E>& at, ConstMatrix<S> delta, const S* v, double* out) const override {
     const Index row = patch_memory() + out_size(), at_once = chunk(at, row);
-    auto memory = at.scratch(at_once * row);
-    S *images = memory.data(), *patches = images + at_once * out_size();
+    auto patches = at.scratch(at_once * patch_memory()), images = at.scratch(at_once * out_size());
     for_each_chunk(at.rows, at_once, [&](Index begin, Index n) {
-      times(at, gathered(at, at.in[0].data, begin, n, patches), n, v, images, false);
-      at.queue->rows(n, kernels::RowDot<S>{delta.data + begin * out_size(), images, bias_ ? v + weights() : nullptr,
-                                           out_size(), channels_, out + begin});
+      times(at, gathered(at, at.in[0].data, begin, n, patches.data()), n, v, images.data(), false);
+      at.queue->rows(n, kernels::RowDot<S>{delta.data + begin * out_size(), images.data(),
+                                           bias_ ? v + weights() : nullptr, out_size(), channels_, out + begin});
     });
   }
   /// The gradient of every sample is formed.
   void per_sample_squared_norm(const At<S, E>& at, ConstMatrix<S> delta, double* out) const override {
     const Index parameters = weights() + (bias_ ? channels_ : 0);
-    const Index row = patch_memory() + parameters, at_once = chunk(at, row);
-    auto memory = at.scratch(at_once * row);
-    S *gradients = memory.data(), *patches = gradients + at_once * parameters;
+    // A product a sample: batches of 2^16 and more have failed in some versions of cuBLAS.
+    const Index row = patch_memory() + parameters, at_once = std::min(chunk(at, row), Index{1} << 15);
+    auto patches = at.scratch(at_once * patch_memory()), gradients = at.scratch(at_once * parameters);
     for_each_chunk(at.rows, at_once, [&](Index begin, Index n) {
       const S* d = delta.data + begin * out_size();
-      per_sample_weights(at, gathered(at, at.in[0].data, begin, n, patches), d, n, gradients, parameters);
+      per_sample_weights(at, gathered(at, at.in[0].data, begin, n, patches.data()), d, n, gradients.data(), parameters);
       if (bias_)
         at.queue->rows(n * channels_,
-                       kernels::ChannelSums<S>{d, gradients + weights(), pixels_, channels_, parameters});
-      add_row_squared_norms<S>(at, {gradients, n, parameters}, out + begin);
+                       kernels::ChannelSums<S>{d, gradients.data() + weights(), pixels_, channels_, parameters});
+      add_row_squared_norms<S>(at, {gradients.data(), n, parameters}, out + begin);
     });
   }
 
