@@ -37,6 +37,17 @@ if(MTS_SANITIZE)
   target_link_options(mts_own_flags INTERFACE -fsanitize=${MTS_SANITIZE})
 endif()
 
+# The same for nvcc, which has warnings of its own: of host functions called by constructors that only the host calls (20012), and of
+# pragmas of the host's compiler (1675). Eigen is the host's alone.
+if(MTS_CUDA)
+  add_library(mts_own_cuda_flags INTERFACE)
+  target_compile_definitions(mts_own_cuda_flags INTERFACE EIGEN_NO_CUDA)
+  target_compile_options(mts_own_cuda_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-diag-suppress=20012,1675>)
+  if(MTS_ARCH)
+    target_compile_options(mts_own_cuda_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${MTS_ARCH}>)
+  endif()
+endif()
+
 # LibTorch, the second framework: tests, benchmarks and examples only. Its 1.13 headers need g++, and Debian's library
 # is built without sanitizers, so only an unsanitized g++ build looks for it.
 set(MTS_WITH_LIBTORCH AUTO CACHE STRING "Build what links LibTorch: AUTO (if found), ON or OFF")

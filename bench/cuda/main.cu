@@ -37,8 +37,8 @@ std::vector<std::pair<std::string, std::string>> describe(const mts::cuda::Devic
 }
 
 int run(bool quick, const std::string& json) {
-  if (!json.empty() && !std::ofstream(json)) throw mts::Error("cannot write " + json);
   const auto queue = mts::cuda::make_queue<mts::cuda::Device>();
+  if (!json.empty() && !std::ofstream(json)) throw mts::Error("cannot write " + json);
   Results results{.where = describe(queue->executor())};
   results.where.emplace_back("rounds", quick ? "quick" : "full");
   results.ceilings = measure_ceilings(queue);
