@@ -37,8 +37,8 @@ if(MTS_SANITIZE)
   target_link_options(mts_own_flags INTERFACE -fsanitize=${MTS_SANITIZE})
 endif()
 
-# The same for nvcc, which has warnings of its own: of host functions called by constructors that only the host calls (20012), and of
-# pragmas of the host's compiler (1675). Eigen is the host's alone.
+# The same for nvcc, which has warnings of its own: of what Eigen says of the host and the device (20012; without EIGEN_NO_CUDA by the
+# hundred) and of pragmas of the host's compiler (1675). In our programs Eigen is the host's alone.
 if(MTS_CUDA)
   add_library(mts_own_cuda_flags INTERFACE)
   target_compile_definitions(mts_own_cuda_flags INTERFACE EIGEN_NO_CUDA)

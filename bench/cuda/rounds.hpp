@@ -60,7 +60,7 @@ std::vector<Found> by_turns(const mts::cuda::SharedQueue<E>& queue, const std::v
       wait();
       last = wall_seconds() - before;
     }
-    steps.push_back(std::clamp(static_cast<int>(limits.turn / last), 1, 1000));
+    steps.push_back(static_cast<int>(std::clamp(limits.turn / last, 1.0, 1000.0)));
   }
   const double end = wall_seconds() + limits.seconds;
   for (int round = 0; round < limits.rounds || wall_seconds() < end; ++round)

@@ -92,7 +92,7 @@ void measure_cases(const mts::cuda::SharedQueue<E>& queue, const std::vector<Cas
     try {
       DeviceProblem<E> problem(queue, c, validation_size);
       result.found = by_turns(queue, problem.ways(), limits);
-    } catch (const mts::Error& error) {
+    } catch (const std::exception& error) {
       result.error = error.what();
       result.fits = dynamic_cast<const mts::cuda::OutOfMemory*>(&error) == nullptr;
     }
