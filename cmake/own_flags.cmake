@@ -38,7 +38,7 @@ if(MTS_SANITIZE)
 endif()
 
 # The same for nvcc, which has warnings of its own: of what Eigen says of the host and the device (20012; without EIGEN_NO_CUDA by the
-# hundred) and of pragmas of the host's compiler (1675). In our programs Eigen is the host's alone.
+# dozen) and of pragmas of the host's compiler (1675). In our programs Eigen is the host's alone.
 if(MTS_CUDA)
   add_library(mts_own_cuda_flags INTERFACE)
   target_compile_definitions(mts_own_cuda_flags INTERFACE EIGEN_NO_CUDA)
