@@ -37,14 +37,16 @@ if(MTS_SANITIZE)
   target_link_options(mts_own_flags INTERFACE -fsanitize=${MTS_SANITIZE})
 endif()
 
-# The same for nvcc, which has warnings of its own: of what Eigen says of the host and the device (20012; without EIGEN_NO_CUDA by the
-# dozen) and of pragmas of the host's compiler (1675). In our programs Eigen is the host's alone.
+# The same for what nvcc compiles: it says that Eigen's defaulted functions need no annotation (20012), and does not know a
+# pragma of g++ (1675).
 if(MTS_CUDA)
-  add_library(mts_own_cuda_flags INTERFACE)
-  target_compile_definitions(mts_own_cuda_flags INTERFACE EIGEN_NO_CUDA)
-  target_compile_options(mts_own_cuda_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-diag-suppress=20012,1675>)
+  add_library(mts_own_cuda INTERFACE)
+  target_link_libraries(mts_own_cuda INTERFACE mts_cuda)
+  target_compile_definitions(mts_own_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:EIGEN_NO_CUDA>)
+  target_compile_options(mts_own_cuda INTERFACE
+    "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-diag-suppress=20012,1675 -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror>")
   if(MTS_ARCH)
-    target_compile_options(mts_own_cuda_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${MTS_ARCH}>)
+    target_compile_options(mts_own_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${MTS_ARCH}>)
   endif()
 endif()
 

@@ -8,6 +8,7 @@
 #include "cuda/rounds.hpp"
 #include "cuda/traffic.hpp"
 #include "mts/cuda/classifier.hpp"
+#include "mts/cuda/features/on_device.hpp"
 #include "mts/cuda/mlp_weight_net.hpp"
 #include "mts/optim/adam.hpp"
 #include "mts/optim/sgd.hpp"
@@ -47,7 +48,8 @@ class DeviceProblem {
   }
 
   std::vector<Way> ways() {
-    return {plain(), selecting("MTS, features on the host", mts::cuda::FromHost(features(), queue_))};
+    return {plain(), selecting("MTS", mts::cuda::on_device(features(), queue_)),
+            selecting("MTS, features on the host", mts::cuda::FromHost(features(), queue_))};
   }
 
  private:

@@ -1,10 +1,11 @@
-// Training with selection on a GPU: the pool, the features and the weight net of train_with_selection.cpp; the network, the weight
-// net, their parameters and the batches lie in the device's memory. Exit status 0 if that beats training on everything alike, 77
-// if there is no device.
+// Training with selection on a GPU: the pool, the features and the weight net of train_with_selection.cpp; the networks,
+// their parameters, the batches and their features lie in the device's memory. Exit status 0 if that beats training on
+// everything alike, 77 if there is no device.
 // SPDX-License-Identifier: Apache-2.0
 #include <iostream>
 #include <mts/cuda/classifier.hpp>
 #include <mts/cuda/device.hpp>
+#include <mts/cuda/features/on_device.hpp>
 #include <mts/cuda/mlp_weight_net.hpp>
 #include <mts/features/class_label.hpp>
 #include <mts/features/compose.hpp>
@@ -27,8 +28,8 @@ double train(const cuda::SharedQueue<Executor>& queue, const made_up::Pool& pool
   auto features = mts::features::compose(mts::features::Loss{}, mts::features::ClassLabel{3});
   cuda::MlpWeightNet<float, Executor> net(features.layout(), queue);
   mts::MtsStep step(model, model.initialize(mts::RandomStream(1, "theta")),
-                    mts::Sgd<Parameters>({.learning_rate = 0.1, .momentum = 0.9}), cuda::FromHost(features, queue), net,
-                    net.initialize(mts::RandomStream(1, "phi")), mts::AdamW<Parameters>({.learning_rate = 3e-3}),
+                    mts::Sgd<Parameters>({.learning_rate = 0.1, .momentum = 0.9}), cuda::on_device(features, queue),
+                    net, net.initialize(mts::RandomStream(1, "phi")), mts::AdamW<Parameters>({.learning_rate = 3e-3}),
                     options);
   const Batch validation(queue, made_up::validation().data);
   Batch batch(queue);

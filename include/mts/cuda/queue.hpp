@@ -97,11 +97,20 @@ class Queue {
 
   const E& executor() const { return executor_; }
   /// How many kernels and products were launched; a replayed sequence counts as what it holds.
-  Index launches() const { return launches_; }
+  Index launches() const {
+    std::lock_guard lock(mutex_);
+    return launches_;
+  }
   /// How many sequences were replayed rather than launched one by one.
-  Index replays() const { return replays_; }
+  Index replays() const {
+    std::lock_guard lock(mutex_);
+    return replays_;
+  }
   /// Bytes that the queue holds, in use or idle.
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const {
+    std::lock_guard lock(mutex_);
+    return bytes_;
+  }
 
   // ---- memory
 
@@ -284,6 +293,8 @@ class Queue {
     } catch (...) {
       held_ = nullptr;
       executor_.abandon_recording();
+      for (const Piece& piece : entry.held) idle_[piece.bytes].push_back(piece.memory);
+      entry.held.clear();
       throw;
     }
     held_ = nullptr;

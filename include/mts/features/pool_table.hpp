@@ -32,20 +32,22 @@ class PoolTable {
                                                  ": expected a finite number, found ", values(i, d)));
     values_ = std::move(values);
   }
-  /// rows (N x D) <- the rows of `samples.ids`.
+  /// That `samples.ids` are n places of the pool.
   /// \throws ValueError if not fitted, if the ids are absent, or if one is not of the pool; ShapeError
-  void look_up(const Samples& samples, Rows<double> rows) const {
+  void check_ids(const Samples& samples, Index n) const {
     const auto& table = values();
-    check_value(!samples.ids.empty() || rows.rows() == 0, owner_,
+    check_value(!samples.ids.empty() || n == 0, owner_,
                 "needs the samples' places in the pool (samples.ids), found none");
-    check_size(owner_, "samples.ids", rows.rows(), static_cast<Index>(samples.ids.size()));
-    check_size(owner_, "columns", table.cols(), rows.cols());
-    for (Index i = 0; i < rows.rows(); ++i) {
-      const Index id = samples.ids[static_cast<std::size_t>(i)];
-      check_value(id >= 0 && id < table.rows(), owner_, "id of sample ", i, ": expected 0 to ", table.rows() - 1,
-                  " (the pool it was fitted on), found ", id);
-      rows.row(i) = table.row(id);
-    }
+    check_size(owner_, "samples.ids", n, static_cast<Index>(samples.ids.size()));
+    for (std::size_t i = 0; i < samples.ids.size(); ++i)
+      check_value(samples.ids[i] >= 0 && samples.ids[i] < table.rows(), owner_, "id of sample ", i, ": expected 0 to ",
+                  table.rows() - 1, " (the pool it was fitted on), found ", samples.ids[i]);
+  }
+  /// rows (N x D) <- the rows of `samples.ids`. \throws as check_ids; ShapeError
+  void look_up(const Samples& samples, Rows<double> rows) const {
+    check_ids(samples, rows.rows());
+    check_size(owner_, "columns", values_.cols(), rows.cols());
+    for (Index i = 0; i < rows.rows(); ++i) rows.row(i) = values_.row(samples.ids[static_cast<std::size_t>(i)]);
   }
 
   /// Writes the table, or that there is none, and whose it is.

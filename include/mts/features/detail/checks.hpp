@@ -59,6 +59,15 @@ Index sample_count(std::string_view where, const Context& context) {
   return n;
 }
 
+/// Throws NumericalError that names the column and the sample i.
+[[noreturn]] inline void refuse_not_finite(std::string_view where, const std::string& column, Index i, double found,
+                                           const Samples& samples) {
+  const auto k = static_cast<std::size_t>(i);
+  throw NumericalError(
+      mts::detail::text(where, ": feature ", column, " of sample ", i,
+                        k < samples.ids.size() ? mts::detail::text(" (id ", samples.ids[k], ")") : std::string(),
+                        ": expected a finite number, found ", found));
+}
 /// Throws NumericalError that names the first sample with a value that is not finite, and the column.
 /// \param scalar  the type whose range counts
 template <class Scalar = double>
@@ -66,13 +75,8 @@ void check_columns_finite(std::string_view where, const std::vector<std::string>
                           const Samples& samples) {
   for (Index i = 0; i < rows.rows(); ++i)
     for (Index d = 0; d < rows.cols(); ++d)
-      if (!std::isfinite(static_cast<Scalar>(rows(i, d)))) {
-        const auto k = static_cast<std::size_t>(i);
-        throw NumericalError(
-            mts::detail::text(where, ": feature ", names[static_cast<std::size_t>(d)], " of sample ", i,
-                              k < samples.ids.size() ? mts::detail::text(" (id ", samples.ids[k], ")") : std::string(),
-                              ": expected a finite number, found ", rows(i, d)));
-      }
+      if (!std::isfinite(static_cast<Scalar>(rows(i, d))))
+        refuse_not_finite(where, names[static_cast<std::size_t>(d)], i, rows(i, d), samples);
 }
 
 /// column <- values, of which each must be in {0, ..., cardinality-1}. \throws ShapeError, ValueError

@@ -21,6 +21,17 @@ namespace mts::features::detail {
 template <class S>
 using RowsRef = Eigen::Ref<const RowMatrix<S>, 0, Eigen::OuterStride<>>;
 
+/// The size of a matrix, wherever it lies.
+struct Extent {
+  Index rows, cols;
+};
+/// \throws ShapeError unless there are `samples` rows of a, some of b, and both are of one width
+inline void check_embeddings(std::string_view where, Index samples, Extent a, Extent b) {
+  check_size(where, "number of samples", samples, a.rows);
+  check_size(where, "width of the validation embeddings", a.cols, b.cols);
+  if (b.rows < 1) throw ShapeError(mts::detail::text(where, ": expected at least 1 validation sample, found 0"));
+}
+
 /// Calls f(a, b) with the embeddings of the training batch (N x E) and of the validation batch (M x E) of a context, checked.
 /// \throws ShapeError if there are not `samples` of the first, none of the second, or widths differ
 template <class Context, class F>
@@ -31,12 +42,15 @@ void with_embeddings(std::string_view where, const Context& context, Index sampl
   auto&& h_validation = context.validation.embeddings();
   using S = typename std::remove_cvref_t<decltype(h_train)>::Scalar;
   const RowsRef<S> a(h_train), b(h_validation);
-  check_size(where, "number of samples", samples, a.rows());
-  check_size(where, "width of the validation embeddings", a.cols(), b.cols());
-  if (b.rows() < 1) throw ShapeError(mts::detail::text(where, ": expected at least 1 validation sample, found 0"));
+  check_embeddings(where, samples, {a.rows(), a.cols()}, {b.rows(), b.cols()});
   f(a, b);
 }
 
+[[noreturn]] inline void refuse_length(std::string_view where, std::string_view what, Index i, double squared) {
+  throw NumericalError(mts::detail::text(where, ": ", what, " of sample ", i,
+                                         ": expected finite entries of a length that can be squared, found length^2 ",
+                                         squared));
+}
 /// out_i <- 1/max(|x_i|, epsilon). \throws NumericalError that names the first row whose length is not finite
 template <class S>
 void inverse_lengths(std::string_view where, std::string_view what, const RowsRef<S>& x, double epsilon, S* out) {
@@ -45,10 +59,7 @@ void inverse_lengths(std::string_view where, std::string_view what, const RowsRe
   });
   for (Index i = 0; i < x.rows(); ++i) {
     // Where both |a|^2 and |b|^2 are finite in S, so is <a, b>, and every partial sum of it.
-    if (!std::isfinite(out[i]))
-      throw NumericalError(
-          mts::detail::text(where, ": ", what, " of sample ", i,
-                            ": expected finite entries of a length that can be squared, found length^2 ", out[i]));
+    if (!std::isfinite(out[i])) refuse_length(where, what, i, static_cast<double>(out[i]));
     out[i] = S{1} / std::max(std::sqrt(out[i]), static_cast<S>(epsilon));
   }
 }
