@@ -313,7 +313,7 @@ class NetworkForward {
       f(w);
     }
   }
-  /// The same; where everything is kept, as a sequence that can be replayed. \param key  completes what it depends on
+  /// The same; where everything is kept, as a sequence that can be replayed. \param complete  adds to the key what else it depends on
   template <class Complete, class F>
   void for_each_window(detail::Sequence what, Complete&& complete, F&& f) const {
     if (!window_) return for_each_window(true, f);
