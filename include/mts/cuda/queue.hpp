@@ -188,6 +188,7 @@ class Queue {
     const Index largest = std::max({p.rows, p.cols, p.depth, p.a.stride, p.b.stride, p.stride, p.count});
     if (largest > most)
       throw ShapeError(mts::detail::text("cuda: expected a product of sizes below 2^31, found ", largest));
+    if (p.depth == 0) return clear_results(p);  // an empty sum; its factors may have no address
     std::lock_guard lock(mutex_);
     ++launches_;
     executor_.multiply(column_major(p));
@@ -264,6 +265,11 @@ class Queue {
       for (const Piece& piece : entry.held) free(piece);
     sequences_.clear();
     order_.clear();
+  }
+  template <class S>
+  void clear_results(const Product<S>& p) {
+    for (Index q = 0; q < p.count; ++q)
+      for (Index i = 0; i < p.rows; ++i) clear(p.to + q * p.step + i * p.stride, p.cols);
   }
   template <class F>
   void outside(F&& transfer) {

@@ -113,7 +113,6 @@ class LinearRules final : public Rules<S, E> {
  private:
   /// y <- or += x W^T
   void times_transposed(const At<S, E>& at, ConstMatrix<S> x, const S* w, Matrix<S> y, bool accumulate) const {
-    if (i_ == 0 && !accumulate) return at.queue->clear(y.data, y.size());
     at.queue->template multiply<S>({.rows = at.rows,
                                     .cols = o_,
                                     .depth = i_,
