@@ -1,5 +1,5 @@
-// Rules of image primitives on a device, where the tests of the primitives do not reach (those hold every primitive against the CPU):
-// ties, chunks of samples, whole nets, and the index arithmetic of windows.
+// Rules of image primitives on a device, where the tests of the primitives do not reach (those hold every primitive
+// against the CPU): ties, chunks of samples, whole nets, and the index arithmetic of windows.
 #include <doctest/doctest.h>
 
 #include <set>

@@ -1,12 +1,12 @@
 #pragma once
 /// \file
-/// Convolution on a device, by products: the taps that every output pixel sees are gathered into a row of a patch matrix.
+/// Convolution on a device, by products: the taps that an output pixel sees are gathered into a row of a patch matrix.
 ///
-/// P is (samples pixels) x (G K), K = taps Cg: row (i, p), column ((g kernel.height + row) kernel.width + column) Cg + c, the tap's
-/// channel g Cg + c at output pixel p of sample i; zero beside the image. P_g are the K columns of group g, y_g the output's, w_g the
-/// weights' (K x Og). Then
+/// P is (samples pixels) x (G K), K = taps Cg. Row (i, p), column ((g kernel.height + row) kernel.width + column) Cg + c
+/// is channel g Cg + c under the tap (row, column) at output pixel p of sample i; zero beside the image. P_g are the K
+/// columns of group g, y_g those of the output, w_g those of the weights (K x Og). Then
 ///     forward              y_g  = P_g w_g + b
-///     pullback             dP_g = delta_g w_g^T, and the delta of an input entry is the sum of the entries of dP that it went to
+///     pullback             dP_g = delta_g w_g^T; an input entry's delta is the sum over the entries of P that it went to
 ///     parameter pullback   P_g^T diag(u) delta_g
 /// A 1x1 kernel that visits every pixel has P = x. All groups are one strided batch of products.
 
@@ -226,8 +226,8 @@ class Conv2dRules : public Rules<S, E> {
     product.b.step = product.step = group_out();
     at.queue->multiply(product);
   }
-  /// The same for every sample by itself: G_i <- P_i^T d_i, `row` numbers apart. A batch has one step, so the products are batched
-  /// over the samples or over the groups, whichever there are more of.
+  /// The same for every sample by itself: G_i <- P_i^T d_i, `row` numbers apart. A batch has one step, so the products are
+  /// batched over the samples or over the groups, whichever there are more of.
   void per_sample_weights(const At<S, E>& at, const S* patches, const S* d, Index n, S* to, Index row) const {
     if (n >= groups_) {
       for (Index g = 0; g < groups_; ++g) {

@@ -24,8 +24,8 @@ struct ImageGroups {
   /// Where a group's first entry lies.
   MTS_HOST_DEVICE Index begin(Index k) const { return sample(k) * pixels * channels + first_channel(k); }
 };
-/// xhat = ((x - mean) - rest) r of one group: `mean` is rounded, `rest` the mean of x - mean, and the variance corrected by it, so
-/// that images far from 0 keep their digits.
+/// xhat = ((x - mean) - rest) r of one group: `mean` is rounded, `rest` the mean of x - mean, and the variance corrected by
+/// it, so that images far from 0 keep their digits.
 template <class S>
 struct GroupMoments {
   const S* x;

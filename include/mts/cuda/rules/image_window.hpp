@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// `ImageWindow`: a window that slides over an image (autodiff/image.hpp), as kernels read it: in 32-bit numbers, which a device
-/// divides in a fraction of the time that 64-bit ones take.
+/// `ImageWindow`: a window that slides over an image (autodiff/image.hpp), as kernels read it: in 32-bit numbers, which a
+/// device divides in a fraction of the time that 64-bit ones take.
 
 #include <algorithm>
 

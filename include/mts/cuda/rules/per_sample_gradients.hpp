@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// What follows from the gradients of samples where they are formed: row i of G is delta_i dy_i/dw, laid out as the parameters.
+/// What follows from the gradients of samples where they are formed: row i of G is delta_i dy_i/dw, laid out as the
+/// parameters.
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Max and average pooling on a device. Every thread makes one entry, of the output or of the input's delta: deltas are gathered from
-/// the windows that see an entry, in order, rather than scattered.
+/// Max and average pooling on a device. Every thread makes one entry, of the output or of the input's delta: deltas are
+/// gathered from the windows that see an entry, in order, rather than scattered.
 
 #include "mts/autodiff/average_pool2d.hpp"
 #include "mts/autodiff/max_pool2d.hpp"
