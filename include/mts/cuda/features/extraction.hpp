@@ -22,7 +22,8 @@ struct Strided {
   Index rows = 0, cols = 0, stride = 0;
 
   Index size() const { return rows * cols; }
-  Strided columns(Index first, Index count) const { return {data + first, rows, count, stride}; }
+  Strided columns(Index first, Index count) const { return Strided{data + first, rows, count, stride}; }
+  Strided rows_from(Index first, Index count) const { return Strided{data + first * stride, count, cols, stride}; }
   MTS_HOST_DEVICE T& at(Index i, Index d) const { return data[i * stride + d]; }
   /// Entry k, row by row.
   MTS_HOST_DEVICE T& entry(Index k) const { return at(k / cols, k % cols); }
@@ -71,7 +72,7 @@ struct FirstOfAll {
         lanes.largest<Index>(blocks, Index{0}, [&](Index b) { return first[b] < 0 ? Index{0} : blocks - b; });
     lanes.once([&] {
       const Index place = found > 0 ? first[blocks - found] : Index{-1};
-      *to = {place, place < 0 ? 0.0 : static_cast<double>(x.entry(place))};
+      *to = Finding{place, place < 0 ? 0.0 : static_cast<double>(x.entry(place))};
     });
   }
 };
