@@ -227,7 +227,11 @@ TEST_CASE("features on a device: a class without validation samples, and a valid
 
 TEST_CASE("features on a device: so many validation samples that their products are formed in two windows of rows") {
   const auto queue = cuda::make_queue<Counting>();
-  auto batch = random_batch<double>(queue, 33, Index{1} << 17, 2);
+  auto h = random_rows<double>(33, 2, 1);
+  const auto anchors = random_rows<double>(Index{1} << 17, 2, 2);
+  h.row(32) = anchors.row(5);  // nearest to its own class, in the second window
+  Batch<double> batch(queue, h, anchors);
+  batch.samples.labels[32] = 5;
   for (std::size_t v = 0; v < batch.validation_samples.labels.size(); ++v)
     batch.validation_samples.labels[v] = static_cast<int>(v);  // as many classes
   CHECK(cuda::rows_at_once(batch.validation.h.rows()) == 32);
@@ -377,18 +381,19 @@ TEST_CASE("features on a device: ids go there, and but a few bytes come back") {
 
 TEST_CASE("features on a device: a replayed extraction sees the batch of its own step, and its own features") {
   const auto queue = cuda::make_queue<Counting>();
-  auto batch = random_batch<double>(queue, 31, 3);
-  Samples pool = random_pool(40, 3, 2);
+  std::array<Batch<double>, 2> batches{random_batch<double>(queue, 31, 3), random_batch<double>(queue, 31, 4)};
+  const Samples pool = random_pool(40, 3, 2);
   const auto x = random_rows<double>(40, 6, 3);
   std::optional<cuda::DeviceFeatures<decltype(compose(NearestValidationCosine{}, GenerativeEmbedding{6})), Counting>>
       device;
   cuda::FeatureBatch<double, Counting> found;
   mts::FeatureBatch<double> expected;
-  for (int round = 0; round < 9; ++round) {
+  for (int round = 0; round < 18; ++round) {
     CAPTURE(round);
     auto features = compose(NearestValidationCosine{}, GenerativeEmbedding{6});
-    features.fit(RowMatrix<double>(x * (1 + round / 3)), pool);
-    if (round % 3 == 0) device.emplace(features, queue);  // where the last ones were
+    features.fit(RowMatrix<double>(x * (1 + round / 6)), pool);
+    if (round % 6 == 0) device.emplace(features, queue);  // where the last ones were
+    auto& batch = batches[static_cast<std::size_t>(round % 2)];
     batch.train.h = random_rows<double>(31, 7, static_cast<std::uint64_t>(round));
     queue->upload(batch.train.h_device.data(), batch.train.h.data(), batch.train.h.size());
     for (auto& id : batch.samples.ids) id = (id + 1) % 40;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -128,11 +129,12 @@ class Extraction {
   /// Within a launch: finding(number) <- the first entry of x that is not finite in As.
   template <class As, class T>
   void find_not_finite(std::size_t number, Strided<T> x) {
-    const Strided<const T> read{x.data, x.rows, x.cols, x.stride};
+    using Entry = std::remove_const_t<T>;
+    const Strided<const Entry> read{x.data, x.rows, x.cols, x.stride};
     const Index blocks = kernels::warps_for(x.size());
     Buffer<Index, E> first(queue_, blocks);
-    queue_->rows(blocks, kernels::FirstOfBlock<As, T>{read, x.size(), first.data()});
-    queue_->rows(1, kernels::FirstOfAll<T>{read, first.data(), blocks, findings_.data() + number});
+    queue_->rows(blocks, kernels::FirstOfBlock<As, Entry>{read, x.size(), first.data()});
+    queue_->rows(1, kernels::FirstOfAll<Entry>{read, first.data(), blocks, findings_.data() + number});
   }
   /// That all entries of x are finite in As, once what was told before is done.
   template <class As, class T>
