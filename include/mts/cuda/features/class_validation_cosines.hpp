@@ -106,13 +106,9 @@ class DeviceForm<features::ClassValidationCosines, E> {
                                    .b = {rounded.data(), width, true},
                                    .to = products.data(),
                                    .stride = c});
-      queue->rows(n, kernels::LargestOfOthers<S>{products.data(),
-                                                 c,
-                                                 own + first,
-                                                 a.inverse() + first,
-                                                 b.inverse(),
-                                                 -std::numeric_limits<S>::infinity(),
-                                                 {x.data + first * x.stride + 1, n, 1, x.stride}});
+      queue->rows(
+          n, kernels::LargestOfOthers<S>{products.data(), c, own + first, a.inverse() + first, b.inverse(),
+                                         -std::numeric_limits<S>::infinity(), x.columns(1, 1).rows_from(first, n)});
     }
   }
 };

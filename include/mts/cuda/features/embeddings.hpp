@@ -33,7 +33,8 @@ auto device_embeddings(std::string_view where, const Context& context, Index sam
       "mts: cuda: this feature is made of embeddings and asks for a linearisation and a forward that show them "
       "in the device's memory: add  device_embeddings()  to both, or leave the feature out");
   const auto a = context.train.device_embeddings(), b = context.validation.device_embeddings();
-  features::detail::check_embeddings(where, samples, {a.rows, a.cols}, {b.rows, b.cols});
+  using features::detail::Extent;
+  features::detail::check_embeddings(where, samples, Extent{a.rows, a.cols}, Extent{b.rows, b.cols});
   using S = std::remove_cvref_t<decltype(*a.data)>;
   extraction.depends_on(a.data, a.cols, b.data, b.rows, static_cast<Index>(sizeof(S)));
   return EmbeddingPair<S>{a, b};
@@ -86,11 +87,11 @@ std::size_t check_lengths(Extraction<E>& extraction, std::string_view where, std
   });
 }
 
-/// How many rows of a product of `cols` columns are formed at once: 2^26 entries, if not fewer rows than one.
+/// How many rows of a product of `cols` columns are formed at once: so many that it has 2^22 entries, which is little
+/// memory and stays near the device's processors while it is read again; one at least.
 inline Index rows_at_once(Index cols) {
-  constexpr Index entries = Index{1} << 26, most = Index{1} << 25;
-  const Index rows = entries / (cols > 0 ? cols : 1);
-  return rows < 1 ? 1 : rows > most ? most : rows;
+  constexpr Index entries = Index{1} << 22;
+  return cols < entries ? entries / (cols > 0 ? cols : 1) : 1;
 }
 
 }  // namespace mts::cuda

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,8 @@ struct Strided {
   Index rows = 0, cols = 0, stride = 0;
 
   Index size() const { return rows * cols; }
-  Strided columns(Index first, Index count) const { return {data + first, rows, count, stride}; }
+  Strided columns(Index first, Index count) const { return Strided{data + first, rows, count, stride}; }
+  Strided rows_from(Index first, Index count) const { return Strided{data + first * stride, count, cols, stride}; }
   MTS_HOST_DEVICE T& at(Index i, Index d) const { return data[i * stride + d]; }
   /// Entry k, row by row.
   MTS_HOST_DEVICE T& entry(Index k) const { return at(k / cols, k % cols); }
@@ -71,7 +73,7 @@ struct FirstOfAll {
         lanes.largest<Index>(blocks, Index{0}, [&](Index b) { return first[b] < 0 ? Index{0} : blocks - b; });
     lanes.once([&] {
       const Index place = found > 0 ? first[blocks - found] : Index{-1};
-      *to = {place, place < 0 ? 0.0 : static_cast<double>(x.entry(place))};
+      *to = Finding{place, place < 0 ? 0.0 : static_cast<double>(x.entry(place))};
     });
   }
 };
@@ -127,11 +129,12 @@ class Extraction {
   /// Within a launch: finding(number) <- the first entry of x that is not finite in As.
   template <class As, class T>
   void find_not_finite(std::size_t number, Strided<T> x) {
-    const Strided<const T> read{x.data, x.rows, x.cols, x.stride};
+    using Entry = std::remove_const_t<T>;
+    const Strided<const Entry> read{x.data, x.rows, x.cols, x.stride};
     const Index blocks = kernels::warps_for(x.size());
     Buffer<Index, E> first(queue_, blocks);
-    queue_->rows(blocks, kernels::FirstOfBlock<As, T>{read, x.size(), first.data()});
-    queue_->rows(1, kernels::FirstOfAll<T>{read, first.data(), blocks, findings_.data() + number});
+    queue_->rows(blocks, kernels::FirstOfBlock<As, Entry>{read, x.size(), first.data()});
+    queue_->rows(1, kernels::FirstOfAll<Entry>{read, first.data(), blocks, findings_.data() + number});
   }
   /// That all entries of x are finite in As, once what was told before is done.
   template <class As, class T>

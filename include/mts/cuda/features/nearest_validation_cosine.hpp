@@ -40,7 +40,7 @@ struct LargestOfRow {
 };
 }  // namespace kernels
 
-/// Products are in the model's scalar, as on the host; in windows of rows, so that never more than 2^26 of them are
+/// Products are in the model's scalar, as on the host; in windows of rows, so that never more than 2^22 of them are
 /// kept.
 template <class E>
 class DeviceForm<features::NearestValidationCosine, E> {
@@ -77,12 +77,8 @@ class DeviceForm<features::NearestValidationCosine, E> {
                                    .b = {h.validation.data, width, true},
                                    .to = products.data(),
                                    .stride = m});
-      queue->rows(n, kernels::LargestOfRow<S>{products.data(),
-                                              m,
-                                              a.inverse() + begin,
-                                              b.inverse(),
-                                              -std::numeric_limits<S>::infinity(),
-                                              {x.data + begin * x.stride, n, x.cols, x.stride}});
+      queue->rows(n, kernels::LargestOfRow<S>{products.data(), m, a.inverse() + begin, b.inverse(),
+                                              -std::numeric_limits<S>::infinity(), x.rows_from(begin, n)});
     }
   }
 };

@@ -23,7 +23,7 @@ class DeviceForm<features::ValidationCentreCosine, E> {
                std::span<Column<E>>) const {
     const auto h = device_embeddings(host.name(), context, x.rows, extraction);
     extraction.then([&extraction, h, x] {
-      const Centres<E> centre(extraction.queue(), h.validation, {nullptr, nullptr, 1}, Host::epsilon);
+      const Centres<E> centre(extraction.queue(), h.validation, RowClasses{}, Host::epsilon);
       centre.cosines(h.train, nullptr, x);
     });
   }
