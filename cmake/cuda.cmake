@@ -27,5 +27,11 @@ add_library(mts_cuda INTERFACE)
 add_library(mts::cuda ALIAS mts_cuda)
 set_target_properties(mts_cuda PROPERTIES EXPORT_NAME cuda)
 target_sources(mts_cuda INTERFACE FILE_SET HEADERS BASE_DIRS include FILES ${mts_cuda_headers})
-target_compile_features(mts_cuda INTERFACE cuda_std_20)
+# Not cuda_std_20: CMake 3.25 does not know that nvcc has it.
+target_compile_options(mts_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
 target_link_libraries(mts_cuda INTERFACE mts CUDA::cudart CUDA::cublas)
+
+# All of our own that is compiled as CUDA, and what tests it.
+if(PROJECT_IS_TOP_LEVEL)
+  add_custom_target(cuda)
+endif()

@@ -37,6 +37,19 @@ if(MTS_SANITIZE)
   target_link_options(mts_own_flags INTERFACE -fsanitize=${MTS_SANITIZE})
 endif()
 
+# The same for what nvcc compiles: it says that Eigen's defaulted functions need no annotation (20012), and does not know a
+# pragma of g++ (1675).
+if(MTS_CUDA)
+  add_library(mts_own_cuda INTERFACE)
+  target_link_libraries(mts_own_cuda INTERFACE mts_cuda)
+  target_compile_definitions(mts_own_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:EIGEN_NO_CUDA>)
+  target_compile_options(mts_own_cuda INTERFACE
+    "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-diag-suppress=20012,1675 -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror>")
+  if(MTS_ARCH)
+    target_compile_options(mts_own_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${MTS_ARCH}>)
+  endif()
+endif()
+
 # LibTorch, the second framework: tests, benchmarks and examples only. Its 1.13 headers need g++, and Debian's library
 # is built without sanitizers, so only an unsanitized g++ build looks for it.
 set(MTS_WITH_LIBTORCH AUTO CACHE STRING "Build what links LibTorch: AUTO (if found), ON or OFF")

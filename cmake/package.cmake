@@ -1,4 +1,4 @@
-# find_package(mts [COMPONENTS core data]): the package installed, which can be moved, and the same of the build tree, which
+# find_package(mts [COMPONENTS core data cuda]): the package installed, which can be moved, and the same of the build tree, which
 # needs no install (mts_DIR or CMAKE_PREFIX_PATH names the build folder).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -8,10 +8,16 @@ set(mts_components core)
 if(TARGET mts_data)
   list(APPEND mts_components data)
 endif()
+if(TARGET mts_cuda)
+  list(APPEND mts_components cuda)
+endif()
 
 install(TARGETS mts EXPORT mts-core FILE_SET HEADERS)
 if(TARGET mts_data)
   install(TARGETS mts_data EXPORT mts-data FILE_SET HEADERS)
+endif()
+if(TARGET mts_cuda)
+  install(TARGETS mts_cuda EXPORT mts-cuda FILE_SET HEADERS)
 endif()
 foreach(component IN LISTS mts_components)
   install(EXPORT mts-${component} NAMESPACE mts:: FILE mts-${component}-targets.cmake DESTINATION ${mts_package_dir})

@@ -299,7 +299,7 @@ struct Faulty : LearnedSwish {
 std::string found_by(Fault fault, Index samples = 5) {
   const auto c = make_case("planted", {from_values(samples, 3, {0.25, 1, -1, 0.5, 0.5, 2, -2})});
   std::string found;
-  for (const Report& r : primitive_reports(Faulty(fault), c))
+  for (const Report& r : primitive_reports(Faulty(fault), c, {.on_device = false}))
     if (!r.passed()) found += r.words() + "\n";
   return found;
 }
@@ -336,7 +336,7 @@ TEST_CASE("harness: passes what is right and finds each planted fault by its qua
 
 TEST_CASE("harness: names quantity, place, error and budget") {
   const auto c = make_case("planted", {from_values(2, 2, {0.25, 1, -1, 0.5})});
-  const auto reports = primitive_reports(Faulty(Fault::norm_scale), c);
+  const auto reports = primitive_reports(Faulty(Fault::norm_scale), c, {.on_device = false});
   const std::string words = reports[0].words();
   INFO(words);
   CHECK(words.starts_with("planted, N = 2, plain: "));

@@ -100,6 +100,13 @@ void check(const Report& report) {
 
 namespace {
 
+/// Each column of J is differenced by some twenty forwards. Where threads are watched, fewer show as much.
+#if defined(__SANITIZE_THREAD__)
+constexpr int most_coordinates = 6;
+#else
+constexpr int most_coordinates = std::numeric_limits<int>::max();
+#endif
+
 double snapped(double x) {
   const double grid = 0x1p-20;
   return static_cast<double>(static_cast<float>(std::round(x / grid) * grid));
@@ -297,7 +304,7 @@ void check_numbers(const MapAtPoint& f, const Options& options, Report& report) 
 
   // J against differences: chosen columns, and whole directions.
   if (is_double && p > 0) {
-    const std::vector<Index> columns = chosen_parameters(f, options.coordinates);
+    const std::vector<Index> columns = chosen_parameters(f, std::min(options.coordinates, most_coordinates));
     std::vector<Difference> differences;
     double tensor = 0;
     SampleVector row_norm = SampleVector::Zero(n);

@@ -67,6 +67,12 @@ class OwnedInput {
   autodiff::NetworkInput<S> input_;
 };
 
+/// A device's parity with the CPU, beside the emulation's; empty where none is linked or there is none.
+template <class S>
+inline std::function<Report(const std::string& name, const autodiff::Network<S>&, const DenseParameters<S>& theta,
+                            const autodiff::NetworkInput<S>&, double tolerance, double magnitude)>
+    device_parity;
+
 /// All wirings of one case: the reports of both scalars.
 std::vector<Report> primitive_reports(const PrimitiveCase& c, const AddPrimitive<double>& add_double,
                                       const AddPrimitive<float>& add_float, const Options& options);

@@ -12,10 +12,16 @@
 #include <utility>
 
 #include "mts/core/concepts.hpp"
+#include "mts/core/host_device.hpp"
 
 namespace mts {
 
 namespace detail {
+
+/// y <- x at an entry: a type with a name, as a kernel needs it.
+struct AssignEntry {
+  MTS_HOST_DEVICE void operator()(auto& y, const auto& x) const { y = x; }
+};
 
 template <class P>
 class ParameterVectorCheck {
@@ -105,8 +111,7 @@ class ParameterVectorCheck {
     for (const Segment& s : x_.segments()) length += s.length;
     require(length == x_.size(), "EP2: the segments have ", length, " entries in all, expected ", x_.size());
     P y = x_.zeros_like();
-    const auto set = [](const Segment&) { return [](auto& y_k, const auto& x_k) { y_k = x_k; }; };
-    y.transform(set, std::as_const(x_));
+    y.transform([](const Segment&) { return AssignEntry{}; }, std::as_const(x_));
     require(untouched(), "EP3: transform changed a vector given as const");
     require(distance(y, 1) == 0, "EP3: transform must visit every entry, with the entries of all vectors in step");
   }

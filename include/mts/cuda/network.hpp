@@ -53,6 +53,12 @@ struct Widen {
 };
 }  // namespace kernels
 
+/// 1, 2, ...: none twice.
+inline Index fresh_number() {
+  static std::atomic<Index> last = 0;
+  return ++last;
+}
+
 /// A graph with its rules on a device.
 template <class S, class E>
 struct Compiled {
@@ -81,6 +87,8 @@ struct Compiled {
     return net().graph.steps()[k].dense_input < 0 && net().storage[k] == static_cast<int>(k);
   }
 
+  const Index number =
+      fresh_number();  ///< for keys: its address may become another's while its sequences are still kept
   autodiff::Network<S> host;
   SharedQueue<E> queue;
   Index workspace_budget;
@@ -211,7 +219,7 @@ class Tape {
   /// What all operations on this window depend on.
   Key key(const Window<S, E>& w, Sequence what) const {
     Key key(static_cast<std::uint64_t>(what));
-    key.add(&net_).add(theta_).add(w.memory.data()).add(w.begin).add(w.samples());
+    key.add(net_.number).add(theta_).add(w.memory.data()).add(w.begin).add(w.samples());
     for (const auto& rows : input_.dense) key.add(rows.data);
     for (const auto* column : input_.columns) key.add(column->data());
     return key;
@@ -305,7 +313,7 @@ class NetworkForward {
       f(w);
     }
   }
-  /// The same; where everything is kept, as a sequence that can be replayed. \param key  completes what it depends on
+  /// The same; where everything is kept, as a sequence that can be replayed. \param complete  adds to the key what else it depends on
   template <class Complete, class F>
   void for_each_window(detail::Sequence what, Complete&& complete, F&& f) const {
     if (!window_) return for_each_window(true, f);

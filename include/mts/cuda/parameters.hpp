@@ -2,11 +2,14 @@
 /// \file
 /// `Parameters`: a parameter vector in a device's memory.
 
+#include <cstring>
 #include <istream>
 #include <memory>
 #include <ostream>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -165,16 +168,19 @@ class Parameters {
   void scale(double a) { queue()->each(size(), kernels::Scale<S>{static_cast<S>(a), data()}); }
 
   /// For every segment s, op = make(s), then op(x_k, y_k, ...) for every entry k of s, in no order; at most five others. On a
-  /// GPU op must be a type that is named at namespace scope, with `MTS_HOST_DEVICE void operator()(...) const`.
+  /// GPU op must be a type that is named at namespace scope, with `MTS_HOST_DEVICE void operator()(...) const`. Neighbouring
+  /// segments whose operations are equal, byte for byte, are visited by one kernel.
   template <class Make, class... Others>
   void transform(Make&& make, Others&... others) {
     (same_size(others, "transform"), ...);
-    for (const Segment& s : *segments_) {
-      const auto op = make(s);
-      queue()->each(
-          s.length,
-          kernels::Transform<std::remove_const_t<decltype(op)>, S, std::remove_pointer_t<decltype(others.data())>...>{
-              op, data() + s.begin, (others.data() + s.begin)...});
+    for (auto s = segments_->begin(); s != segments_->end();) {
+      const auto op = make(*s);
+      const Index begin = s->begin;
+      Index length = s->length;
+      for (++s; s != segments_->end() && same_bytes(op, make(*s)); ++s) length += s->length;
+      using Op = std::remove_const_t<decltype(op)>;
+      queue()->each(length, kernels::Transform<Op, S, std::remove_pointer_t<decltype(others.data())>...>{
+                                op, data() + begin, (others.data() + begin)...});
     }
   }
 
@@ -195,6 +201,10 @@ class Parameters {
   static Segments segments_of(const Host& host) {
     const auto s = host.segments();
     return std::make_shared<const std::vector<Segment>>(s.begin(), s.end());
+  }
+  template <class Op>
+  static bool same_bytes(const Op& a, const Op& b) {
+    return std::memcmp(&a, &b, sizeof(Op)) == 0;
   }
   void same_size(const Parameters& other, std::string_view call) const {
     if (other.size() != size())

@@ -97,11 +97,20 @@ class Queue {
 
   const E& executor() const { return executor_; }
   /// How many kernels and products were launched; a replayed sequence counts as what it holds.
-  Index launches() const { return launches_; }
+  Index launches() const {
+    std::lock_guard lock(mutex_);
+    return launches_;
+  }
   /// How many sequences were replayed rather than launched one by one.
-  Index replays() const { return replays_; }
+  Index replays() const {
+    std::lock_guard lock(mutex_);
+    return replays_;
+  }
   /// Bytes that the queue holds, in use or idle.
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const {
+    std::lock_guard lock(mutex_);
+    return bytes_;
+  }
 
   // ---- memory
 
@@ -179,6 +188,7 @@ class Queue {
     const Index largest = std::max({p.rows, p.cols, p.depth, p.a.stride, p.b.stride, p.stride, p.count});
     if (largest > most)
       throw ShapeError(mts::detail::text("cuda: expected a product of sizes below 2^31, found ", largest));
+    if (p.depth == 0) return clear_results(p);  // an empty sum; its factors may have no address
     std::lock_guard lock(mutex_);
     ++launches_;
     executor_.multiply(column_major(p));
@@ -256,6 +266,11 @@ class Queue {
     sequences_.clear();
     order_.clear();
   }
+  template <class S>
+  void clear_results(const Product<S>& p) {
+    for (Index q = 0; q < p.count; ++q)
+      for (Index i = 0; i < p.rows; ++i) clear(p.to + q * p.step + i * p.stride, p.cols);
+  }
   template <class F>
   void outside(F&& transfer) {
     std::lock_guard lock(mutex_);
@@ -284,6 +299,8 @@ class Queue {
     } catch (...) {
       held_ = nullptr;
       executor_.abandon_recording();
+      for (const Piece& piece : entry.held) idle_[piece.bytes].push_back(piece.memory);
+      entry.held.clear();
       throw;
     }
     held_ = nullptr;

@@ -10,12 +10,17 @@
 
 #include "mts/autodiff/graph.hpp"
 #include "mts/cuda/rules/combine.hpp"
+#include "mts/cuda/rules/conv2d.hpp"
 #include "mts/cuda/rules/elementwise.hpp"
 #include "mts/cuda/rules/embedding.hpp"
+#include "mts/cuda/rules/flatten.hpp"
 #include "mts/cuda/rules/gaussian.hpp"
+#include "mts/cuda/rules/global_average_pool.hpp"
+#include "mts/cuda/rules/group_norm.hpp"
 #include "mts/cuda/rules/layer_norm.hpp"
 #include "mts/cuda/rules/linear.hpp"
 #include "mts/cuda/rules/losses.hpp"
+#include "mts/cuda/rules/pooling.hpp"
 #include "mts/cuda/rules/softmax_cross_entropy.hpp"
 
 namespace mts::cuda {
@@ -45,6 +50,12 @@ class Translation {
     add<Add, AddRules<S, E>>();
     add<Concatenate, ConcatenateRules<S, E>>();
     add<Embedding, EmbeddingRules<S, E>>();
+    add<Conv2d, Conv2dRules<S, E>>();
+    add<MaxPool2d, MaxPool2dRules<S, E>>();
+    add<AveragePool2d, AveragePool2dRules<S, E>>();
+    add<GlobalAveragePool, GlobalAveragePoolRules<S, E>>();
+    add<Flatten, FlattenRules<S, E>>();
+    add<GroupNorm, GroupNormRules<S, E>>();
   }
   /// Primitives of type P get the rules R(primitive, widths of its inputs).
   template <class P, class R>

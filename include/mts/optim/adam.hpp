@@ -6,10 +6,92 @@
 #include <span>
 
 #include "mts/core/concepts.hpp"
+#include "mts/core/host_device.hpp"
 #include "mts/optim/schedules.hpp"
 #include "mts/optim/state.hpp"
 
 namespace mts {
+
+namespace detail {
+
+/// The step of `Adam` at one entry, in the vector's own scalar.
+template <class S, bool decoupled>
+struct AdamRule {
+  S eta, beta1, rest1, beta2, rest2, correction1, correction2, epsilon, lambda;
+
+  struct At {
+    const AdamRule& r;
+    S x, d, m, v;  ///< m' and v'
+
+    MTS_HOST_DEVICE S root() const {
+      using std::sqrt;
+      return sqrt(v / r.correction2);
+    }
+    MTS_HOST_DEVICE S direction() const { return m / r.correction1 / (root() + r.epsilon); }
+    MTS_HOST_DEVICE S step() const {
+      if constexpr (decoupled) return r.eta * (direction() + r.lambda * x);
+      return r.eta * direction();
+    }
+    MTS_HOST_DEVICE S slope() const {
+      const S s = root();
+      const S linear = r.rest1 / r.correction1;
+      if (!(s > S{0})) return r.eta * linear / (s + r.epsilon);
+      return r.eta * (linear - direction() * (r.rest2 / r.correction2) * (d / s)) / (s + r.epsilon);
+    }
+  };
+  MTS_HOST_DEVICE At at(S x, S g, S m, S v) const {
+    const S d = decoupled ? g : g + lambda * x;
+    return {*this, x, d, beta1 * m + rest1 * d, beta2 * v + rest2 * d * d};
+  }
+};
+
+// What `Adam` does at an entry: types with a name, since a vector's entries may lie where only a kernel can visit them. Without m
+// and v where there are none yet, and then they are 0.
+
+/// x <- x - step, m <- m', v <- v'.
+template <class S, bool decoupled>
+struct AdamMove {
+  AdamRule<S, decoupled> rule;
+
+  MTS_HOST_DEVICE void operator()(S& x, S& m, S& v, const S& g) const {
+    const auto after = rule.at(x, g, m, v);
+    x = x - after.step();
+    m = after.m;
+    v = after.v;
+  }
+};
+/// o <- x - step.
+template <class S, bool decoupled>
+struct AdamVirtual {
+  AdamRule<S, decoupled> rule;
+
+  MTS_HOST_DEVICE void operator()(S& o, const S& x, const S& g) const { (*this)(o, S{0}, S{0}, x, g); }
+  MTS_HOST_DEVICE void operator()(S& o, const S& m, const S& v, const S& x, const S& g) const {
+    o = x - rule.at(x, g, m, v).step();
+  }
+};
+/// o <- step.
+template <class S, bool decoupled>
+struct AdamStepOf {
+  AdamRule<S, decoupled> rule;
+
+  MTS_HOST_DEVICE void operator()(S& o, const S& x, const S& g) const { (*this)(o, S{0}, S{0}, x, g); }
+  MTS_HOST_DEVICE void operator()(S& o, const S& m, const S& v, const S& x, const S& g) const {
+    o = rule.at(x, g, m, v).step();
+  }
+};
+/// o <- d step / d g . u.
+template <class S, bool decoupled>
+struct AdamPull {
+  AdamRule<S, decoupled> rule;
+
+  MTS_HOST_DEVICE void operator()(S& o, const S& u, const S& x, const S& g) const { (*this)(o, S{0}, S{0}, u, x, g); }
+  MTS_HOST_DEVICE void operator()(S& o, const S& m, const S& v, const S& u, const S& x, const S& g) const {
+    o = rule.at(x, g, m, v).slope() * u;
+  }
+};
+
+}  // namespace detail
 
 /// eta, beta_1, beta_2, epsilon, lambda of `Adam` and `AdamW`. Defaults are PyTorch's, but for the weight decay of
 /// AdamW (0.01 there).
@@ -80,28 +162,15 @@ class Adam {
 
   /// out <- theta - step_of(gradient), with the bits that `step` would give theta.
   void virtual_step(const P& theta, const P& gradient, P& out) const {
-    const auto make = [](const Rule& rule) {
-      return [rule](S& o, const S& m, const S& v, const S& x, const S& g) { o = x - rule.at(x, g, m, v).step(); };
-    };
-    visit(out, make, theta, gradient);
+    visit<detail::AdamVirtual>(out, theta, gradient);
   }
 
   /// out <- step_of(gradient)
-  void step_of(const P& theta, const P& gradient, P& out) const {
-    const auto make = [](const Rule& rule) {
-      return [rule](S& o, const S& m, const S& v, const S& x, const S& g) { o = rule.at(x, g, m, v).step(); };
-    };
-    visit(out, make, theta, gradient);
-  }
+  void step_of(const P& theta, const P& gradient, P& out) const { visit<detail::AdamStepOf>(out, theta, gradient); }
 
   /// out <- (d step_of / d gradient)^T direction, entry by entry, at the state before the step.
   void pull(const P& direction, const P& theta, const P& gradient, P& out) const {
-    const auto make = [](const Rule& rule) {
-      return [rule](S& o, const S& m, const S& v, const S& u, const S& x, const S& g) {
-        o = rule.at(x, g, m, v).slope() * u;
-      };
-    };
-    visit(out, make, direction, theta, gradient);
+    visit<detail::AdamPull>(out, direction, theta, gradient);
   }
 
   /// Writes k, m and v; `load` reads them back, bit for bit. The options are not written: they are the caller's.
@@ -128,44 +197,15 @@ class Adam {
   static constexpr std::string_view name = decoupled ? "AdamW" : "Adam";
   static constexpr detail::StateKind kind = {'m', 't', 's', '-', 'a', 'd', 'a', '1'};
 
-  /// The step at one entry, in the vector's own scalar.
-  struct Rule {
-    S eta, beta1, rest1, beta2, rest2, correction1, correction2, epsilon, lambda;
-
-    struct At {
-      const Rule& r;
-      S x, d, m, v;  ///< m' and v'
-
-      S root() const { return std::sqrt(v / r.correction2); }
-      S direction() const { return m / r.correction1 / (root() + r.epsilon); }
-      S step() const {
-        if constexpr (decoupled) return r.eta * (direction() + r.lambda * x);
-        return r.eta * direction();
-      }
-      S slope() const {
-        const S s = root();
-        const S linear = r.rest1 / r.correction1;
-        if (!(s > S{0})) return r.eta * linear / (s + r.epsilon);
-        return r.eta * (linear - direction() * (r.rest2 / r.correction2) * (d / s)) / (s + r.epsilon);
-      }
-    };
-    At at(S x, S g, S m, S v) const {
-      const S d = decoupled ? g : g + lambda * x;
-      return {*this, x, d, beta1 * m + rest1 * d, beta2 * v + rest2 * d * d};
-    }
-  };
-  Rule rule(const Segment& segment) const {
+  /// Op at the entries of `segment`.
+  template <template <class, bool> class Op>
+  auto operation(const Segment& segment) const {
     const auto& o = options_;
     const double t = static_cast<double>(steps_ + 1);
-    return {static_cast<S>(learning_rate()),
-            static_cast<S>(o.beta1),
-            static_cast<S>(1 - o.beta1),
-            static_cast<S>(o.beta2),
-            static_cast<S>(1 - o.beta2),
-            static_cast<S>(1 - std::pow(o.beta1, t)),
-            static_cast<S>(1 - std::pow(o.beta2, t)),
-            static_cast<S>(o.epsilon),
-            segment.decays ? static_cast<S>(o.weight_decay) : S{0}};
+    return Op<S, decoupled>{{static_cast<S>(learning_rate()), static_cast<S>(o.beta1), static_cast<S>(1 - o.beta1),
+                             static_cast<S>(o.beta2), static_cast<S>(1 - o.beta2),
+                             static_cast<S>(1 - std::pow(o.beta1, t)), static_cast<S>(1 - std::pow(o.beta2, t)),
+                             static_cast<S>(o.epsilon), segment.decays ? static_cast<S>(o.weight_decay) : S{0}}};
   }
 
   template <class Transform>
@@ -173,30 +213,19 @@ class Adam {
     check_size(decoupled ? "AdamW::step" : "Adam::step", "gradient", theta.size(), gradient.size());
     first_.zeros_like(theta);
     second_.zeros_like(theta);
-    transform(
-        [&](const Segment& segment) {
-          return [rule = rule(segment)](S& x, S& m, S& v, const S& g) {
-            const auto after = rule.at(x, g, m, v);
-            x = x - after.step();
-            m = after.m;
-            v = after.v;
-          };
-        },
-        *first_, *second_, gradient);
+    transform([&](const Segment& segment) { return operation<detail::AdamMove>(segment); }, *first_, *second_,
+              gradient);
     ++steps_;
   }
 
-  /// At every entry of out: op(out, m, v, others...), op = make(rule); m = v = 0 where there are none yet.
-  template <class Make, class... Others>
-  void visit(P& out, Make&& make, const Others&... others) const {
+  /// Op at every entry of out, of m and v if there are any, and of the others.
+  template <template <class, bool> class Op, class... Others>
+  void visit(P& out, const Others&... others) const {
+    const auto make = [&](const Segment& segment) { return operation<Op>(segment); };
     if (first_)
-      out.transform([&](const Segment& segment) { return make(rule(segment)); }, *first_, *second_, others...);
+      out.transform(make, *first_, *second_, others...);
     else
-      out.transform(
-          [&](const Segment& segment) {
-            return [op = make(rule(segment))](S& o, const auto&... y) { op(o, S{}, S{}, y...); };
-          },
-          others...);
+      out.transform(make, others...);
   }
 
   AdamOptions options_;

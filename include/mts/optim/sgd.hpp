@@ -6,10 +6,57 @@
 #include <span>
 
 #include "mts/core/concepts.hpp"
+#include "mts/core/host_device.hpp"
 #include "mts/optim/schedules.hpp"
 #include "mts/optim/state.hpp"
 
 namespace mts {
+
+namespace detail {
+
+/// The step of `Sgd` at one entry, in the vector's own scalar.
+template <class S>
+struct SgdRule {
+  S eta, kappa, carry, gain, mu, lambda;
+
+  MTS_HOST_DEVICE S step(S x, S g, S m) const { return eta * (kappa * (g + lambda * x) + carry * m); }
+  MTS_HOST_DEVICE S moved(S x, S g, S m) const { return x - step(x, g, m); }
+  MTS_HOST_DEVICE S velocity(S x, S g, S m) const { return mu * m + gain * (g + lambda * x); }
+};
+
+// What `Sgd` does at an entry: types with a name, since a vector's entries may lie where only a kernel can visit them. Without m
+// where there is none (yet), and then it is 0.
+
+/// x <- x - step, m <- m'.
+template <class S>
+struct SgdMove {
+  SgdRule<S> rule;
+
+  MTS_HOST_DEVICE void operator()(S& x, const S& g) const { x = rule.moved(x, g, S{0}); }
+  MTS_HOST_DEVICE void operator()(S& x, S& m, const S& g) const {
+    const S before = x;
+    x = rule.moved(before, g, m);
+    m = rule.velocity(before, g, m);
+  }
+};
+/// o <- x - step.
+template <class S>
+struct SgdVirtual {
+  SgdRule<S> rule;
+
+  MTS_HOST_DEVICE void operator()(S& o, const S& x, const S& g) const { o = rule.moved(x, g, S{0}); }
+  MTS_HOST_DEVICE void operator()(S& o, const S& m, const S& x, const S& g) const { o = rule.moved(x, g, m); }
+};
+/// o <- step.
+template <class S>
+struct SgdStepOf {
+  SgdRule<S> rule;
+
+  MTS_HOST_DEVICE void operator()(S& o, const S& x, const S& g) const { o = rule.step(x, g, S{0}); }
+  MTS_HOST_DEVICE void operator()(S& o, const S& m, const S& x, const S& g) const { o = rule.step(x, g, m); }
+};
+
+}  // namespace detail
 
 /// eta, mu, tau, lambda of `Sgd`, all constant over a run.
 struct SgdOptions {
@@ -104,10 +151,7 @@ class Sgd {
   void virtual_step(const P& theta, const P& gradient, P& out) const {
     const auto r = rates();
     if constexpr (ElementwiseParameterVector<P>) {
-      const auto make = [](const auto& rule) {
-        return [rule](auto& o, const auto& m, const auto& x, const auto& g) { o = rule.moved(x, g, m); };
-      };
-      visit(r, out, make, theta, gradient);
+      visit<detail::SgdVirtual>(r, out, theta, gradient);
     } else {
       theta.copy_into(out);
       move(r, gradient, out);
@@ -118,10 +162,7 @@ class Sgd {
   void step_of(const P& theta, const P& gradient, P& out) const {
     const auto r = rates();
     if constexpr (ElementwiseParameterVector<P>) {
-      const auto make = [](const auto& rule) {
-        return [rule](auto& o, const auto& m, const auto& x, const auto& g) { o = rule.step(x, g, m); };
-      };
-      visit(r, out, make, theta, gradient);
+      visit<detail::SgdStepOf>(r, out, theta, gradient);
     } else {
       gradient.copy_into(out);
       out.scale(r.eta * r.kappa);
@@ -177,57 +218,30 @@ class Sgd {
     return {eta, gain, carry, gain};
   }
 
-  /// The step at one entry, in the vector's own scalar.
-  template <class S>
-  struct Rule {
-    S eta, kappa, carry, gain, mu, lambda;
-
-    S step(S x, S g, S m) const { return eta * (kappa * (g + lambda * x) + carry * m); }
-    S moved(S x, S g, S m) const { return x - step(x, g, m); }
-    S velocity(S x, S g, S m) const { return mu * m + gain * (g + lambda * x); }
-  };
-  auto rule(const Rates& r, const Segment& segment) const {
+  /// Op at the entries of `segment`.
+  template <template <class> class Op>
+  auto operation(const Rates& r, const Segment& segment) const {
     using S = typename P::Scalar;
-    return Rule<S>{static_cast<S>(r.eta),
-                   static_cast<S>(r.kappa),
-                   static_cast<S>(r.carry),
-                   static_cast<S>(r.gain),
-                   static_cast<S>(options_.momentum),
-                   segment.decays ? static_cast<S>(options_.weight_decay) : S{0}};
+    return Op<S>{{static_cast<S>(r.eta), static_cast<S>(r.kappa), static_cast<S>(r.carry), static_cast<S>(r.gain),
+                  static_cast<S>(options_.momentum), segment.decays ? static_cast<S>(options_.weight_decay) : S{0}}};
   }
 
   template <class Transform>
   void advance(P& theta, const P& gradient, Transform&& transform) {
-    const auto r = rates();
-    if (options_.momentum == 0)
-      return transform(
-          [&](const Segment& segment) {
-            return [rule = rule(r, segment)](auto& x, const auto& g) { x = rule.moved(x, g, {}); };
-          },
-          gradient);
+    const auto make = [&, r = rates()](const Segment& s) { return operation<detail::SgdMove>(r, s); };
+    if (options_.momentum == 0) return transform(make, gradient);
     velocity_.zeros_like(theta);
-    transform(
-        [&](const Segment& segment) {
-          return [rule = rule(r, segment)](auto& x, auto& m, const auto& g) {
-            const auto before = x;
-            x = rule.moved(before, g, m);
-            m = rule.velocity(before, g, m);
-          };
-        },
-        *velocity_, gradient);
+    transform(make, *velocity_, gradient);
   }
 
-  /// At every entry of out: op(out, m, others...), op = make(rule); m = 0 where there is none yet.
-  template <class Make, class... Others>
-  void visit(const Rates& r, P& out, Make&& make, const Others&... others) const {
+  /// Op at every entry of out, of m if there is one, and of the others.
+  template <template <class> class Op, class... Others>
+  void visit(const Rates& r, P& out, const Others&... others) const {
+    const auto make = [&](const Segment& segment) { return operation<Op>(r, segment); };
     if (velocity_)
-      out.transform([&](const Segment& segment) { return make(rule(r, segment)); }, *velocity_, others...);
+      out.transform(make, *velocity_, others...);
     else
-      out.transform(
-          [&](const Segment& segment) {
-            return [op = make(rule(r, segment))](auto& o, const auto&... y) { op(o, typename P::Scalar{}, y...); };
-          },
-          others...);
+      out.transform(make, others...);
   }
 
   /// theta <- theta - step_of(gradient) for vectors that are only handled whole.

@@ -33,7 +33,8 @@ struct RowDot {
   double* out;
   MTS_HOST_DEVICE void operator()(const Lanes& lanes, Index i) const {
     const S *di = d + i * cols, *yi = y + i * cols;
-    const S sum = lanes.sum<S>(cols, [&](Index j) { return di[j] * (bias ? yi[j] + bias[j % channels] : yi[j]); });
+    const auto channel = [&](Index j) { return static_cast<unsigned>(j) % static_cast<unsigned>(channels); };
+    const S sum = lanes.sum<S>(cols, [&](Index j) { return di[j] * (bias ? yi[j] + bias[channel(j)] : yi[j]); });
     lanes.once([&] { out[i] += static_cast<double>(sum); });
   }
 };
@@ -112,7 +113,6 @@ class LinearRules final : public Rules<S, E> {
  private:
   /// y <- or += x W^T
   void times_transposed(const At<S, E>& at, ConstMatrix<S> x, const S* w, Matrix<S> y, bool accumulate) const {
-    if (i_ == 0 && !accumulate) return at.queue->clear(y.data, y.size());
     at.queue->template multiply<S>({.rows = at.rows,
                                     .cols = o_,
                                     .depth = i_,
