@@ -121,7 +121,9 @@ TEST_CASE("device: products are those of the emulation's BLAS" * needs_device())
           for (Index q = 0; q < products; ++q)
             for (Index i = 0; i < rows; ++i)
               for (Index j = 0; j < cols; ++j) {
-                const auto at = [&](Index r, Index s) { return static_cast<std::size_t>(q * room * room + r * room + s); };
+                const auto at = [&](Index r, Index s) {
+                  return static_cast<std::size_t>(q * room * room + r * room + s);
+                };
                 double sum = accumulate ? c[at(i, j)] : 0;
                 for (Index k = 0; k < depth; ++k)
                   sum += a[transpose_a ? at(k, i) : at(i, k)] * b[transpose_b ? at(j, k) : at(k, j)];

@@ -38,10 +38,9 @@ void check_on_device(const std::string& name, Index width, int classes, const Ma
 TEST_CASE("device: an MLP's rules are the CPU's" * needs_device()) {
   check_on_device("MLP", 20, 10, []<class S>(S) { return nn::mlp<S>({20, 33, 17, 10}); });
   check_on_device("MLP with everything", 21, 3, []<class S>(S) {
-    return nn::mlp<S>({21, 33, 33, 3}, {.activation = nn::Activation::gelu,
-                                        .layer_norm = true,
-                                        .residual = true,
-                                        .label_smoothing = 0.1});
+    return nn::mlp<S>(
+        {21, 33, 33, 3},
+        {.activation = nn::Activation::gelu, .layer_norm = true, .residual = true, .label_smoothing = 0.1});
   });
 }
 TEST_CASE("device: a CNN's rules are the CPU's" * needs_device()) {
@@ -49,11 +48,8 @@ TEST_CASE("device: a CNN's rules are the CPU's" * needs_device()) {
     return nn::cnn<S>({9, 7, 2}, {.classes = 4, .channels = {6, 5}, .hidden = {11}});
   });
   check_on_device("CNN with norms", 9 * 7 * 2, 4, []<class S>(S) {
-    return nn::cnn<S>({9, 7, 2}, {.classes = 4,
-                                  .channels = {6, 4},
-                                  .hidden = {11},
-                                  .activation = nn::Activation::tanh,
-                                  .groups = 2});
+    return nn::cnn<S>(
+        {9, 7, 2}, {.classes = 4, .channels = {6, 4}, .hidden = {11}, .activation = nn::Activation::tanh, .groups = 2});
   });
 }
 TEST_CASE("device: a residual net's rules are the CPU's" * needs_device()) {

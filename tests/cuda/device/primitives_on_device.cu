@@ -11,7 +11,8 @@ template <class S>
 Report on_device(const std::string& name, const autodiff::Network<S>& net, const DenseParameters<S>& theta,
                  const autodiff::NetworkInput<S>& input, double tolerance, double magnitude) {
   static const auto queue = cuda::make_queue<cuda::Device>();
-  return parity_report(name + ", on " + queue->executor().description(), queue, net, theta, input, tolerance, magnitude);
+  return parity_report(name + ", on " + queue->executor().description(), queue, net, theta, input, tolerance,
+                       magnitude);
 }
 
 [[maybe_unused]] const bool offered = [] {
