@@ -38,8 +38,6 @@ struct RoundLimits {
   double seconds = 3;  ///< to be spent in all
   double turn = 0.05;  ///< seconds that a turn lasts at least
   int rounds = 5;      ///< at least
-  int warm_steps =
-      30;  ///< at most, and no more than a turn lasts; three in any case: a sequence is launched, recorded, then replayed
 };
 
 /// Warms up, then gives each way a turn in every round, until the time is spent.
@@ -49,35 +47,39 @@ std::vector<Found> by_turns(const mts::cuda::SharedQueue<E>& queue, const std::v
   const Wait<E> wait(queue);
   std::vector<Found> found;
   std::vector<int> steps;
-  std::vector<double> taken(ways.size(), 0);
   for (const Way& way : ways) {
     found.push_back({.name = way.name, .floor = way.floor});
-    double last = 0;
-    const double begin = wall_seconds();
-    for (int k = 0; k < 3 || (k < limits.warm_steps && wall_seconds() - begin < limits.turn); ++k) {
-      const double before = wall_seconds();
+    double once = 0;
+    // A sequence is launched, recorded, then replayed, and memory changes hands until a step finds it as the one before.
+    for (int k = 0; k < 6; ++k) {
+      const double begin = wall_seconds();
       way.step();
       wait();
-      last = wall_seconds() - before;
+      once = wall_seconds() - begin;
     }
-    steps.push_back(static_cast<int>(std::clamp(limits.turn / last, 1.0, 1000.0)));
+    steps.push_back(static_cast<int>(std::clamp(limits.turn / once, 1.0, 1000.0)));
   }
+  const auto turn = [&](std::size_t w) {
+    wait();
+    const double begin = wall_seconds();
+    for (int k = 0; k < steps[w]; ++k) found[w].last_loss = ways[w].step();
+    wait();
+    return (wall_seconds() - begin) / steps[w];
+  };
+  // What one way leaves in the queue's memory the others have to have seen once.
+  for (int round = 0; round < 2; ++round)
+    for (std::size_t w = 0; w < ways.size(); ++w) turn(w);
   const double end = wall_seconds() + limits.seconds;
   for (int round = 0; round < limits.rounds || wall_seconds() < end; ++round)
     for (std::size_t w = 0; w < ways.size(); ++w) {
       const auto launches = queue->launches(), replays = queue->replays();
-      wait();
-      const double begin = wall_seconds();
-      for (int k = 0; k < steps[w]; ++k) found[w].last_loss = ways[w].step();
-      wait();
-      found[w].seconds.push_back((wall_seconds() - begin) / steps[w]);
-      found[w].launches += static_cast<double>(queue->launches() - launches);
-      found[w].replays += static_cast<double>(queue->replays() - replays);
-      taken[w] += steps[w];
+      found[w].seconds.push_back(turn(w));
+      found[w].launches += static_cast<double>(queue->launches() - launches) / steps[w];
+      found[w].replays += static_cast<double>(queue->replays() - replays) / steps[w];
     }
-  for (std::size_t w = 0; w < ways.size(); ++w) {
-    found[w].launches /= taken[w];
-    found[w].replays /= taken[w];
+  for (Found& f : found) {
+    f.launches /= static_cast<double>(f.seconds.size());
+    f.replays /= static_cast<double>(f.seconds.size());
   }
   return found;
 }
