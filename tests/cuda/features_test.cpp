@@ -1,5 +1,5 @@
-// Features formed in a device's memory against the host's, by the emulation: every extractor, the paper's features whole, and the steps
-// that read them.
+// Features formed in a device's memory against the host's, by the emulation: every extractor, the paper's features
+// whole, and the steps that read them.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -91,8 +91,9 @@ std::vector<std::vector<int>> categorical_of(const cuda::FeatureBatch<S, Countin
   return columns;
 }
 
-/// How far the device's features are from the host's: of a column, relative to its largest magnitude on the host (at least
-/// `least`). Infinity where anything else differs. Extracted four times, so that launched, recorded and replayed are compared.
+/// How far the device's features are from the host's: of a column, relative to its largest magnitude on the host (at
+/// least `least`). Infinity where anything else differs. Extracted four times, so that launched, recorded and replayed
+/// are compared.
 template <class S, class F, class Context>
 double difference(const F& features, const Queue& queue, const Context& context, double least = 0) {
   constexpr double wrong = std::numeric_limits<double>::infinity();
