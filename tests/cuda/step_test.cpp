@@ -1,4 +1,5 @@
-// The MTS step on a device against the same on the host: 20 steps of a whole run, in both modes, with several optimisers.
+// The MTS step on a device against the same on the host: 20 steps of a whole run, in both modes, with several
+// optimisers.
 #include "mts/selection/step.hpp"
 
 #include <doctest/doctest.h>
@@ -30,7 +31,7 @@ using testing::Vector;
 
 namespace {
 
-// ------------------------------------------------------------------------------------------------------------ the problem
+// --------------------------------------------------------------------------------------------------------- the problem
 
 constexpr int classes = 10, groups = 2;
 constexpr Index inputs = 20;
@@ -66,7 +67,7 @@ nn::Classifier<S> classifier() {
 }
 const MlpWeightNetOptions net_options{.hidden = {24, 12}};
 
-// ------------------------------------------------------------------------------------------------------- where it is done
+// ---------------------------------------------------------------------------------------------------- where it is done
 
 template <class S>
 struct OnHost {
@@ -97,7 +98,7 @@ struct OnDevice {
   }
 };
 
-// -------------------------------------------------------------------------------------------------------------- optimisers
+// ---------------------------------------------------------------------------------------------------------- optimisers
 
 struct MomentumAndDecay {
   static constexpr const char* name = "SGD";
@@ -129,7 +130,7 @@ struct Clipped {
   }
 };
 
-// --------------------------------------------------------------------------------------------------------------- the run
+// ------------------------------------------------------------------------------------------------------------- the run
 
 /// What a step left behind.
 struct Seen {
@@ -250,9 +251,10 @@ TEST_CASE("MTS step on a device: the same in double to 1e-12") {
   }
 }
 
-// With AdamW's own epsilon two things make a whole run in float a matter of rounding, on the host as well: the derivative of its
-// first step is what is left of two equal numbers, and a hidden unit of the weight net at the edge of activity moves by whole
-// steps. So here each step begins at the host's state, and the first is held to what rounding does to the host's own alignments.
+// With AdamW's own epsilon two things make a whole run in float a matter of rounding, on the host as well: the
+// derivative of its first step is what is left of two equal numbers, and a hidden unit of the weight net at the edge of
+// activity moves by whole steps. So here each step begins at the host's state, and the first is held to what rounding
+// does to the host's own alignments.
 TEST_CASE("MTS step on a device: with AdamW inside, each step from the host's state is the host's, in float") {
   for (const bool crossed : {false, true}) {
     auto expected = start<DecoupledAdam>(OnHost<float>{}, crossed);
@@ -322,7 +324,8 @@ TEST_CASE("MTS step on a device: goes on from a checkpoint of the host, and the 
   CHECK(mts_test::saved(device) == mts_test::saved(host));
 }
 
-// Where sizes take turns, memory settles a while after every sequence has been recorded once: each recording keeps its own.
+// Where sizes take turns, memory settles a while after every sequence has been recorded once: each recording keeps its
+// own.
 TEST_CASE("MTS step on a device: in a steady state nothing is allocated, and every sequence is replayed") {
   for (const bool crossed : {false, true}) {
     const OnDevice<float> where;
@@ -340,8 +343,9 @@ TEST_CASE("MTS step on a device: in a steady state nothing is allocated, and eve
       replays = replayed;
       launches = where.queue->launches() - launches_before;
     }
-    // Joint: two forwards (validation, weights), three linearisations (training batch, virtual step, weight net), six pullbacks (theta
-    // twice, Gamma, dz and its halves) and one pushforward. Crossed: one forward of weights and one linearisation more.
+    // Joint: two forwards (validation, weights), three linearisations (training batch, virtual step, weight net), six
+    // pullbacks (theta twice, Gamma, dz and its halves) and one pushforward. Crossed: one forward of weights and one
+    // linearisation more.
     CHECK(replays == (crossed ? 14 : 12));
     const std::string mode = crossed ? "crossed: " : "joint: ";
     MESSAGE(mode, replays, " sequences a step, ", launches, " launches in them and beside them; ", bytes, " bytes");
