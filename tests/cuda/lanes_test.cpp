@@ -27,7 +27,8 @@ std::vector<S> hostile(Index n) {
   return values;
 }
 
-/// What lanes l, l + stride, l + 2 stride, ... have together: lane l has the entries l, l + 32, ..., and halves are added.
+/// What lanes l, l + stride, l + 2 stride, ... have together: lane l has the entries l, l + 32, ..., and halves are
+/// added.
 template <class S>
 S by_halves(const std::vector<S>& x, std::size_t lane, std::size_t stride) {
   if (stride < Lanes::count) return by_halves(x, lane, 2 * stride) + by_halves(x, lane + stride, 2 * stride);

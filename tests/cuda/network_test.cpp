@@ -132,7 +132,7 @@ TEST_CASE("cuda::Network: one without a value runs forward and refuses to be lin
                        "cuda::Network::linearize: this network has no value, only `forward`", ValueError);
 }
 
-// --------------------------------------------------------------------------------------------------------------- errors
+// -------------------------------------------------------------------------------------------------------------- errors
 
 TEST_CASE("cuda::Network: refuses batches that do not fit, in words") {
   const auto queue = cuda::make_queue<Emulation>();
@@ -219,7 +219,7 @@ TEST_CASE("cuda::Network: refuses a negative budget") {
         "cuda::Network: the workspace budget must not be negative, found -1");
 }
 
-// --------------------------------------------------------------------------------------------------------------- replay
+// -------------------------------------------------------------------------------------------------------------- replay
 
 TEST_CASE("cuda::Network: a replay reads theta and batch as they are now, and never those of another") {
   const auto queue = cuda::make_queue<Emulation>();
@@ -298,7 +298,7 @@ TEST_CASE("cuda::Network: linearisations live side by side, move, and give their
   CHECK(queue->replays() > 0);
 }
 
-// ------------------------------------------------------------------------------------------------- a primitive of one's own
+// -------------------------------------------------------------------------------------------- a primitive of one's own
 
 namespace {
 

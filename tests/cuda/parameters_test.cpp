@@ -166,7 +166,7 @@ TEST_CASE("cuda::Parameters: load refuses a truncated stream and another size, a
   mts_test::check_refuses(x, mts_test::saved(random_parameters<float>(6, 9)));
 }
 
-// ------------------------------------------------------------------------------------------------------------ optimisers
+// ---------------------------------------------------------------------------------------------------------- optimisers
 
 namespace {
 

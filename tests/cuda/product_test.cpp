@@ -19,8 +19,8 @@ namespace {
 template <class S>
 constexpr S not_a_number = std::numeric_limits<S>::quiet_NaN();
 
-/// Matrices one after another, each with gaps behind its rows and one behind it, as they lie in memory: small integers, so that sums are
-/// exact in any order, and no numbers in the gaps.
+/// Matrices one after another, each with gaps behind its rows and one behind it, as they lie in memory: small integers,
+/// so that sums are exact in any order, and no numbers in the gaps.
 template <class S>
 struct Stored {
   Stored(Index rows, Index cols, Index gap, Index matrices, int seed)
@@ -53,7 +53,8 @@ void plain(const Product<S>& p) {
       }
 }
 
-/// xGEMM by the words of the BLAS standard: op(A) is m x k, op(B) k x n, C m x n, all column-major; where beta is 0, C is not read.
+/// xGEMM by the words of the BLAS standard: op(A) is m x k, op(B) k x n, C m x n, all column-major; where beta is 0, C
+/// is not read.
 template <class S>
 void blas(const ColumnMajorProduct<S>& p) {
   REQUIRE(p.lda >= (p.transpose_a ? p.k : p.m));

@@ -150,7 +150,7 @@ TEST_CASE("Buffer: owns, moves, gives back, and has no number in it at first") {
   CHECK(Buffer().to_host().empty());
 }
 
-// -------------------------------------------------------------------------------------------------------------- launches
+// ------------------------------------------------------------------------------------------------------------ launches
 
 TEST_CASE("Queue: a launch visits every entry and every cell once; none of none") {
   auto queue = cuda::make_queue<Emulation>();
@@ -189,7 +189,7 @@ TEST_CASE("Queue: copies and clears, also nothing") {
   CHECK(y.to_host() == std::vector<double>{1, 2, 6});
 }
 
-// ---------------------------------------------------------------------------------------------------------------- replay
+// -------------------------------------------------------------------------------------------------------------- replay
 
 TEST_CASE("Queue: a sequence is launched at first, then recorded, and from then on replayed without being asked") {
   auto queue = cuda::make_queue<Emulation>();

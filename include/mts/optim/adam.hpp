@@ -45,8 +45,8 @@ struct AdamRule {
   }
 };
 
-// What `Adam` does at an entry: types with a name, since a vector's entries may lie where only a kernel can visit them. Without m
-// and v where there are none yet, and then they are 0.
+// What `Adam` does at an entry: types with a name, since a vector's entries may lie where only a kernel can visit them.
+// Without m and v where there are none yet, and then they are 0.
 
 /// x <- x - step, m <- m', v <- v'.
 template <class S, bool decoupled>

@@ -24,8 +24,8 @@ struct SgdRule {
   MTS_HOST_DEVICE S velocity(S x, S g, S m) const { return mu * m + gain * (g + lambda * x); }
 };
 
-// What `Sgd` does at an entry: types with a name, since a vector's entries may lie where only a kernel can visit them. Without m
-// where there is none (yet), and then it is 0.
+// What `Sgd` does at an entry: types with a name, since a vector's entries may lie where only a kernel can visit them.
+// Without m where there is none (yet), and then it is 0.
 
 /// x <- x - step, m <- m'.
 template <class S>
