@@ -256,6 +256,40 @@ TEST_CASE("Queue: what a replayed sequence took and gave back is handed to nobod
   for (const auto& other : others) CHECK(other.to_host() == std::vector<double>{7, 7, 7});
 }
 
+TEST_CASE("Queue: within a sequence what is given back is used again, recorded as launched") {
+  auto queue = cuda::make_queue<Emulation>();
+  auto x = filled(queue, {1, 2, 3});
+  const std::size_t in_use = queue->bytes();
+  int asked = 0;
+  for (int round = 0; round < 3; ++round)
+    queue->replay(Key(1), [&] {
+      for (int k = 0; k < 4; ++k) ByWayOfScratch{queue, x, &asked, nullptr}();
+    });
+  CHECK(asked == 8);
+  CHECK(queue->bytes() == in_use + 256);  // one piece, which the first launch left idle and the recording took
+}
+
+TEST_CASE("Queue: before it gives up it forgets what it has recorded") {
+  auto queue = cuda::make_queue<Emulation>(std::size_t{4096});
+  auto x = filled(queue, {0});
+  int asked = 0;
+  const auto round = [&] {
+    queue->replay(Key(1), [&] {
+      ++asked;
+      Buffer scratch(queue, 100);
+      queue->each(1, Copy{x.data(), scratch.data()});
+      queue->each(1, Affine{1, 1, scratch.data()});
+      queue->each(1, Copy{scratch.data(), x.data()});
+    });
+  };
+  for (int k = 0; k < 3; ++k) round();
+  CHECK(asked == 2);
+  { const Buffer much(queue, 420); }  // takes all the room there is
+  for (int k = 0; k < 3; ++k) round();
+  CHECK(asked == 5);  // the launch that freed the idle piece forgot itself too
+  CHECK(x.to_host() == std::vector<double>{6});
+}
+
 TEST_CASE("Queue: a sequence within a sequence is part of it") {
   auto queue = cuda::make_queue<Emulation>();
   auto x = filled(queue, {0});
@@ -307,16 +341,15 @@ TEST_CASE("Queue: a sequence must not move numbers between host and device, nor 
   auto x = filled(queue, {1});
   double host = 5;
   const char* message = "cuda::Queue: no transfer between host and device within a replayed sequence";
-  const auto refused = [&](Key key, auto&& f, const char* words) {
-    queue->replay(key, [] {});
-    CHECK_THROWS_WITH_AS(queue->replay(key, f), words, ValueError);
+  const auto refused = [&](Key key, auto&& f, const char* words) {  // when it is launched, and when it is recorded
+    for (int round = 0; round < 2; ++round) CHECK_THROWS_WITH_AS(queue->replay(key, f), words, ValueError);
   };
   refused(
       Key(1), [&] { queue->upload(x.data(), &host, 1); }, message);
   refused(
       Key(2), [&] { queue->download(&host, x.data(), 1); }, message);
   refused(
-      Key(3), [&] { queue->trim(); }, "cuda::Queue::trim: not while a sequence is recorded");
+      Key(3), [&] { queue->trim(); }, "cuda::Queue::trim: not within a replayed sequence");
   CHECK(host == 5);
   CHECK(x.to_host() == std::vector<double>{1});
 }

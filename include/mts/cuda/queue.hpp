@@ -92,7 +92,7 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
   ~Queue() {
     forget_sequences();
-    free_idle();
+    free_all(idle_);
   }
 
   const E& executor() const { return executor_; }
@@ -118,12 +118,12 @@ class Queue {
   void* take(std::size_t bytes) {
     std::lock_guard lock(mutex_);
     bytes = rounded(bytes);
-    auto& pieces = idle_[bytes];
-    if (!pieces.empty()) {
-      void* memory = pieces.back();
-      pieces.pop_back();
-      return memory;
-    }
+    for (Idle* from : {&held_, &idle_})
+      if (auto& pieces = (*from)[bytes]; !pieces.empty()) {
+        void* memory = pieces.back();
+        pieces.pop_back();
+        return memory;
+      }
     void* memory = allocate(bytes);
     bytes_ += bytes;
     return memory;
@@ -131,18 +131,15 @@ class Queue {
   void give_back(void* memory, std::size_t bytes) noexcept {
     if (!memory) return;
     std::lock_guard lock(mutex_);
-    // A recorded sequence will use it again, whenever it is played.
-    if (held_)
-      held_->push_back({memory, rounded(bytes)});
-    else
-      idle_[rounded(bytes)].push_back(memory);
+    // A recorded sequence will use it again, whenever it is played; so within it, only it may.
+    (within_ == Within::recorded ? held_ : idle_)[rounded(bytes)].push_back(memory);
   }
   /// Frees what is idle, and forgets all sequences.
   void trim() {
     std::lock_guard lock(mutex_);
-    check_value(!held_, "cuda::Queue::trim", "not while a sequence is recorded");
+    check_value(within_ == Within::none, "cuda::Queue::trim", "not within a replayed sequence");
     forget_sequences();
-    free_idle();
+    free_all(idle_);
   }
 
   template <class T>
@@ -195,11 +192,12 @@ class Queue {
   }
 
   /// Does what `f` does. A sequence with a key that has been seen before is recorded, and from then on replayed without
-  /// asking f. What f takes of this queue's memory and gives back stays with the recording. f must neither upload nor download.
+  /// asking f. What f gives back of this queue's memory stays with the recording, which uses it again and again. f must neither
+  /// upload nor download.
   template <class F>
   void replay(const Key& key, F&& f) {
     std::lock_guard lock(mutex_);
-    if (held_) return f();  // within another sequence, and so part of it
+    if (within_ != Within::none) return f();  // part of the sequence around it
     auto [at, fresh] = sequences_.try_emplace(key);
     Sequence& entry = at->second;
     if (fresh)
@@ -209,6 +207,7 @@ class Queue {
     entry.place = order_.begin();
     if (fresh) {
       forget_old();
+      const Scope scope(within_, Within::launched);
       return f();
     }
     if (!entry.recording) {
@@ -225,13 +224,19 @@ class Queue {
   static constexpr Index most = std::numeric_limits<std::int32_t>::max();
   static constexpr std::size_t sequences_kept = 256;
 
-  struct Piece {
-    void* memory;
-    std::size_t bytes;
+  using Idle = std::map<std::size_t, std::vector<void*>>;  ///< pieces by their bytes
+  /// Whether f of a sequence runs.
+  enum class Within { none, launched, recorded };
+  struct Scope {
+    Scope(Within& which, Within now) : within(which) { within = now; }
+    ~Scope() { within = Within::none; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    Within& within;
   };
   struct Sequence {
     std::optional<typename E::Recording> recording;
-    std::vector<Piece> held;
+    Idle held;
     Index launches = 0;
     std::list<const Key*>::iterator place;
   };
@@ -246,23 +251,22 @@ class Queue {
     try {
       return executor_.allocate(bytes);
     } catch (const OutOfMemory&) {
-      // What is idle has other sizes; without it there may be room.
-      free_idle();
+      // What is idle has other sizes, and sequences can be recorded again: without these there may be room.
+      free_all(idle_);
+      if (within_ != Within::recorded) forget_sequences();
       return executor_.allocate(bytes);
     }
   }
-  void free(const Piece& piece) noexcept {
-    executor_.free(piece.memory);
-    bytes_ -= piece.bytes;
-  }
-  void free_idle() noexcept {
-    for (auto& [bytes, pieces] : idle_)
-      for (void* memory : pieces) free({memory, bytes});
-    idle_.clear();
+  void free_all(Idle& idle) noexcept {
+    for (auto& [bytes, pieces] : idle)
+      for (void* memory : pieces) {
+        executor_.free(memory);
+        bytes_ -= bytes;
+      }
+    idle.clear();
   }
   void forget_sequences() noexcept {
-    for (auto& [key, entry] : sequences_)
-      for (const Piece& piece : entry.held) free(piece);
+    for (auto& [key, entry] : sequences_) free_all(entry.held);
     sequences_.clear();
     order_.clear();
   }
@@ -274,7 +278,8 @@ class Queue {
   template <class F>
   void outside(F&& transfer) {
     std::lock_guard lock(mutex_);
-    check_value(!held_, "cuda::Queue", "no transfer between host and device within a replayed sequence");
+    check_value(within_ == Within::none, "cuda::Queue",
+                "no transfer between host and device within a replayed sequence");
     transfer();
   }
   template <class Op, class F>
@@ -291,19 +296,18 @@ class Queue {
   template <class F>
   void record(Sequence& entry, F& f) {
     const Index before = launches_;
-    held_ = &entry.held;
+    const Scope scope(within_, Within::recorded);
     executor_.begin_recording();
     try {
       f();
       entry.recording.emplace(executor_.end_recording());
+      entry.held.swap(held_);
     } catch (...) {
-      held_ = nullptr;
       executor_.abandon_recording();
-      for (const Piece& piece : entry.held) idle_[piece.bytes].push_back(piece.memory);
-      entry.held.clear();
+      for (auto& [bytes, pieces] : held_) idle_[bytes].insert(idle_[bytes].end(), pieces.begin(), pieces.end());
+      held_.clear();
       throw;
     }
-    held_ = nullptr;
     entry.launches = launches_ - before;
   }
   void forget_old() {
@@ -311,17 +315,18 @@ class Queue {
       const auto at = sequences_.find(*order_.back());
       order_.pop_back();
       // Its memory may still be in use by work that is under way; what comes next is done after that.
-      for (const Piece& piece : at->second.held) free(piece);
+      free_all(at->second.held);
       sequences_.erase(at);
     }
   }
 
   E executor_;
   mutable std::recursive_mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> idle_;
+  Idle idle_;
+  Idle held_;  ///< given back within the sequence that is recorded
   std::map<Key, Sequence> sequences_;
   std::list<const Key*> order_;  ///< the last used first
-  std::vector<Piece>* held_ = nullptr;
+  Within within_ = Within::none;
   Index launches_ = 0, replays_ = 0;
   std::size_t bytes_ = 0;
 };
