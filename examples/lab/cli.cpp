@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "lab/config.hpp"
+#include "lab/device.hpp"
 #include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
 #include "mts/version.hpp"
@@ -250,6 +251,7 @@ void check(const Settings& s) {
   const auto known = [](const char* what, const std::string& name, const std::vector<std::string>& names) {
     if (std::find(names.begin(), names.end(), name) == names.end()) throw unknown(what, name, names);
   };
+  check_device(s);
   if (s.methods.empty()) throw UsageError("--method: expected at least one name, found none");
   if (s.features.empty()) throw UsageError("--features: expected at least one name, found none");
   known("benchmark", s.benchmark, names_of(benchmarks()));
