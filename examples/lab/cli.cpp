@@ -235,6 +235,12 @@ std::string entry_lines(const Entries& entries) {
   return out;
 }
 
+std::string device_lines() {
+  std::string out;
+  for (const auto& [name, words] : devices()) out += two_columns(name, words, 30);
+  return out;
+}
+
 std::string law_lines() {
   std::string out;
   for (const auto& law : laws_in_order()) {
@@ -322,7 +328,7 @@ std::string help() {
          "  mts-lab verify --help             its options\n"
          "  mts-lab gsnr --out DIR [OPTIONS]  GSNR of a real network's hypergradient beside its forecast\n"
          "  mts-lab gsnr --help               its options\n"
-         "  mts-lab list                      benchmarks, methods, features and laws\n"
+         "  mts-lab list                      benchmarks, methods, features, devices and laws\n"
          "  mts-lab --version\n"
          "\n"
          "Examples, on two cores four minutes and less than one:\n"
@@ -382,7 +388,7 @@ std::string help_of(Job job) {
 std::string listing() {
   return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) +
          "\nFeatures of weight nets\n" + entry_lines(features()) + "\nSets of features\n" +
-         entry_lines(feature_sets()) + "\nLaws\n" + law_lines();
+         entry_lines(feature_sets()) + "\nDevices (--device)\n" + device_lines() + "\nLaws\n" + law_lines();
 }
 
 Command parse(std::span<const std::string> arguments) {

@@ -14,6 +14,13 @@ std::vector<std::unique_ptr<DeviceSteps>>& offered() {
   static std::vector<std::unique_ptr<DeviceSteps>> devices;
   return devices;
 }
+const DeviceSteps* find(const std::string& name) {
+  for (const auto& device : offered())
+    if (device->name() == name) return device.get();
+  return nullptr;
+}
+/// What every build knows of, whether it can reach one or not.
+const std::string cuda = "cuda";
 
 }  // namespace
 
@@ -22,17 +29,24 @@ void offer_device(std::unique_ptr<DeviceSteps> steps) {
   offered().push_back(std::move(steps));
 }
 
+std::vector<std::pair<std::string, std::string>> devices() {
+  const std::string gpu = "the first NVIDIA GPU";
+  std::vector<std::pair<std::string, std::string>> all = {{host_device, "the host"},
+                                                          {cuda, find(cuda) ? gpu : gpu + "; this build has no CUDA"}};
+  for (const auto& device : offered())
+    if (device->name() != cuda) all.emplace_back(device->name(), "offered by this program");
+  return all;
+}
+
 const DeviceSteps* device_of(const Settings& settings) {
   if (settings.device == host_device) return nullptr;
-  std::vector<std::string> known = {host_device, "cuda"};
-  for (const auto& device : offered()) {
-    if (device->name() == settings.device) return device.get();
-    if (device->name() != "cuda") known.push_back(device->name());
-  }
-  if (settings.device == "cuda")
+  if (const auto* device = find(settings.device)) return device;
+  if (settings.device == cuda)
     throw UsageError(
         "--device cuda: this mts-lab was built without CUDA: configure with -D MTS_CUDA=ON and build "
         "it again, or use --device cpu");
+  std::vector<std::string> known;
+  for (const auto& [name, words] : devices()) known.push_back(name);
   throw unknown("device", settings.device, known);
 }
 

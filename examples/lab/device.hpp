@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -45,6 +46,8 @@ class DeviceSteps {
 
 /// Makes a device known by its name; one that is known by it is replaced. Not while others look for devices.
 void offer_device(std::unique_ptr<DeviceSteps> steps);
+/// The names that `--device` takes, each in words.
+std::vector<std::pair<std::string, std::string>> devices();
 /// The device that the settings name; null for the host. \throws UsageError for one that is not there: what to do
 const DeviceSteps* device_of(const Settings& settings);
 /// Refuses a device that is not there, and what the methods of a run do on the host alone. \throws UsageError
