@@ -57,9 +57,11 @@ double difference(const A& found, const B& expected) {
   return (a - b).cwiseAbs().maxCoeff() / b.cwiseAbs().maxCoeff();
 }
 
-/// float has 24 bits: an entry of theta that 20 steps add up carries some 20 roundings of 6e-8 each, and each step passes on what it
-/// inherits. Measured over the runs below: at most MEASURED; what a wrong step does is of order 1.
-constexpr double tolerance = 1e-4;
+/// float rounds by 6e-8. Measured over the runs below: theta within 6e-7 of how far it has moved, a few roundings; a wrong step is off by
+/// something of order 1.
+constexpr double rounding = 1e-5;
+/// Of what a weight net makes of the pool: AdamW divides a small gradient, and what rounding did to it, by its size. Measured: within 2e-5.
+constexpr double learned = 3e-4;
 
 void check_agrees(const std::string& method, Settings s) {
   CAPTURE(method);
@@ -71,14 +73,13 @@ void check_agrees(const std::string& method, Settings s) {
   const auto begun = initial_parameters(found->model(), seed);
   const double moved =
       difference(found->theta().values() - begun.values(), expected->theta().values() - begun.values());
-  MESSAGE(method << ": " << moved);
-  CHECK(moved < tolerance);
+  CHECK(moved < rounding);
   CHECK(report.step == expected_report.step);
-  CHECK(report.train_loss == doctest::Approx(expected_report.train_loss).epsilon(tolerance));
-  CHECK(report.b_eff == doctest::Approx(expected_report.b_eff).epsilon(tolerance));
+  CHECK(report.train_loss == doctest::Approx(expected_report.train_loss).epsilon(rounding));
+  CHECK(report.b_eff == doctest::Approx(expected_report.b_eff).epsilon(rounding));
   const auto weights = found->pool_weights(), expected_weights = expected->pool_weights();
   REQUIRE(weights.has_value() == expected_weights.has_value());
-  if (weights) CHECK(difference(*weights, *expected_weights) < tolerance);
+  if (weights) CHECK(difference(*weights, *expected_weights) < learned);
   CHECK(found->accuracy(problem().test) == expected->accuracy(problem().test));
 }
 
@@ -92,6 +93,8 @@ TEST_CASE(
   s.mode = Mode::crossed;
   s.disjoint = true;
   s.update_every = 2;
+  check_agrees("weight-net", s);
+  s.alignment = AlignmentKind::central_difference;
   check_agrees("weight-net", s);
   s = short_settings();
   s.activation = WeightActivationKind::relu;
@@ -131,14 +134,14 @@ TEST_CASE("Device: the last look and the features of the pool are the host's, bu
   const auto expected = look(host_device), found = look("emulation");
   const auto a = found->insight(), b = expected->insight();
   REQUIRE(a.features.size() == b.features.size());
-  REQUIRE(a.features.size() == 5);
+  REQUIRE(a.features.size() >= 5);
   for (std::size_t k = 0; k < a.features.size(); ++k) {
     CHECK(a.features[k].feature == b.features[k].feature);
-    CHECK(a.features[k].moved == doctest::Approx(b.features[k].moved).epsilon(1e-3));
+    CHECK(a.features[k].moved == doctest::Approx(b.features[k].moved).epsilon(learned));
   }
   const auto features = found->pool_features(), expected_features = expected->pool_features();
   CHECK(features.names == expected_features.names);
-  CHECK(difference(features.values.reshaped(), expected_features.values.reshaped()) < 1e-3);
+  CHECK(difference(features.values.reshaped(), expected_features.values.reshaped()) < rounding);
 }
 
 TEST_CASE("Device: a run goes on from where it was saved with the same bits") {
@@ -235,7 +238,7 @@ TEST_CASE("Device: a run keeps which one made it; another one's checkpoint is no
   CHECK(differences_of(settings_line(host), gpu).size() == 2);
   mts_test::offer_emulation_as("gpu", "model B (device 0)");
   CHECK(differences_of(begun, gpu) ==
-        std::vector<std::string>{R"(device: "model A (device 0)" there, "model B (device 0)" here)"});
+        std::vector<std::string>{R"x(device: "model A (device 0)" there, "model B (device 0)" here)x"});
 }
 
 }  // namespace
