@@ -75,7 +75,10 @@ void run(const Settings& settings, const Session& session, std::span<const std::
   const auto& benchmark = benchmark_named(settings.benchmark);
   check_batches(settings, benchmark);
   check_writable(session.out);
-  if (const auto* device = device_of(settings)) std::cerr << "steps on " << device->description() << '\n';
+  if (const auto* device = device_of(settings)) {
+    const std::string which = device->description();  // or there is none
+    std::cerr << "steps on " << which << '\n';
+  }
   RunFolder folder(settings, session);
   const mts::ThreadLimit limit(machine_threads(session.threads));
   listen_for_interrupts();
