@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "lab/config.hpp"
+#include "lab/device.hpp"
 #include "lab/feature_sets.hpp"
 #include "lab/registry.hpp"
 #include "mts/version.hpp"
@@ -234,6 +235,12 @@ std::string entry_lines(const Entries& entries) {
   return out;
 }
 
+std::string device_lines() {
+  std::string out;
+  for (const auto& [name, words] : devices()) out += two_columns(name, words, 30);
+  return out;
+}
+
 std::string law_lines() {
   std::string out;
   for (const auto& law : laws_in_order()) {
@@ -250,6 +257,7 @@ void check(const Settings& s) {
   const auto known = [](const char* what, const std::string& name, const std::vector<std::string>& names) {
     if (std::find(names.begin(), names.end(), name) == names.end()) throw unknown(what, name, names);
   };
+  check_device(s);
   if (s.methods.empty()) throw UsageError("--method: expected at least one name, found none");
   if (s.features.empty()) throw UsageError("--features: expected at least one name, found none");
   known("benchmark", s.benchmark, names_of(benchmarks()));
@@ -320,7 +328,7 @@ std::string help() {
          "  mts-lab verify --help             its options\n"
          "  mts-lab gsnr --out DIR [OPTIONS]  GSNR of a real network's hypergradient beside its forecast\n"
          "  mts-lab gsnr --help               its options\n"
-         "  mts-lab list                      benchmarks, methods, features and laws\n"
+         "  mts-lab list                      benchmarks, methods, features, devices and laws\n"
          "  mts-lab --version\n"
          "\n"
          "Examples, on two cores four minutes and less than one:\n"
@@ -380,7 +388,7 @@ std::string help_of(Job job) {
 std::string listing() {
   return "Benchmarks\n" + entry_lines(benchmarks()) + "\nMethods\n" + entry_lines(methods()) +
          "\nFeatures of weight nets\n" + entry_lines(features()) + "\nSets of features\n" +
-         entry_lines(feature_sets()) + "\nLaws\n" + law_lines();
+         entry_lines(feature_sets()) + "\nDevices (--device)\n" + device_lines() + "\nLaws\n" + law_lines();
 }
 
 Command parse(std::span<const std::string> arguments) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <xtensor/xtensor_config.hpp>
 
+#include "lab/device.hpp"
 #include "mts/data/pool.hpp"
 #include "mts/version.hpp"
 
@@ -205,7 +206,10 @@ json file_of(VisitSettings&& visit_settings) {
   return file;
 }
 json file_of_run(const Settings& settings) {
-  return file_of([&](auto& visitor) { for_each_setting(settings, visitor); });
+  json file = file_of([&](auto& visitor) { for_each_setting(settings, visitor); });
+  // which one it is: another rounds otherwise
+  if (const auto* device = device_of(settings)) file["versions"]["device"] = device->description();
+  return file;
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ std::vector<std::string> read_config(const std::filesystem::path& file, Settings
 /// The same of a score.
 std::vector<std::string> read_config(const std::filesystem::path& file, ScoreSettings& settings, Session& session);
 
-/// Every option of a run, and the versions that made it: a file for `read_config`.
+/// Every option of a run, and the versions that made it, the device among them: a file for `read_config`.
+/// \throws UsageError, cuda::NoDevice if the device is not there
 std::string settings_text(const Settings& settings);
 /// The same in one line.
 std::string settings_line(const Settings& settings);

@@ -3,6 +3,7 @@
 /// Features chosen by name when the program runs. The library composes extractors at compile time; this is the one extractor
 /// that holds others behind a pointer, for the lab's one kind of context.
 
+#include <concepts>
 #include <memory>
 #include <span>
 #include <sstream>
@@ -18,8 +19,37 @@
 
 namespace mts::lab {
 
+/// What a forward shows, whoever made it: the rows of one on the host where they lie; those of one on a device once they were brought. A
+/// view: copies nothing, and looks at logits and embeddings only when it is asked for them.
+class Shown {
+ public:
+  template <class F>
+    requires(!std::same_as<F, Shown>)
+  explicit Shown(const F& forward)
+      : forward_(&forward),
+        value_([](const void* f) -> const SampleVector& { return static_cast<const F*>(f)->value(); }),
+        logits_([](const void* f) { return rows_of(static_cast<const F*>(f)->logits()); }),
+        embeddings_([](const void* f) { return rows_of(static_cast<const F*>(f)->embeddings()); }) {}
+
+  const SampleVector& value() const { return value_(forward_); }
+  ConstRows<float> logits() const { return logits_(forward_); }
+  ConstRows<float> embeddings() const { return embeddings_(forward_); }
+
+ private:
+  /// \param m  a view, or a matrix that outlives this
+  template <class M>
+  static ConstRows<float> rows_of(const M& m) {
+    return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())};
+  }
+
+  const void* forward_;
+  const SampleVector& (*value_)(const void*);
+  ConstRows<float> (*logits_)(const void*);
+  ConstRows<float> (*embeddings_)(const void*);
+};
+
 /// What the features of the lab look at.
-using LabContext = FeatureContext<nn::Classifier<float>::Rows, ForwardOf<nn::Classifier<float>>>;
+using LabContext = FeatureContext<Shown, Shown>;
 
 /// An extractor of whatever type, fitted.
 class AnyFeature {
@@ -78,11 +108,17 @@ class ChosenFeatures {
   /// Not known before the program runs; to say yes costs one forward of the validation batch where none reads it.
   static constexpr bool reads_validation() { return true; }
   static constexpr bool by_rows() { return true; }
-  void extract(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
+  template <class Context>
+  void extract(const Context& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
     extract_rows(context, rows, columns);
     finish(rows, context.samples);
   }
   void extract_rows(const LabContext& context, Rows<double> rows, std::span<std::vector<int>> columns) const;
+  template <class T, class V>
+  void extract_rows(const FeatureContext<T, V>& context, Rows<double> rows, std::span<std::vector<int>> columns) const {
+    const Shown train(context.train), validation(context.validation);
+    extract_rows(LabContext{train, validation, context.samples, context.validation_samples}, rows, columns);
+  }
   void finish(Rows<double> rows, const Samples& samples) const;
   /// To be called after each step that formed alignments, not while features are extracted.
   void observe(std::span<const Index> ids, const SampleVector& alignments) {

@@ -12,6 +12,7 @@
 
 #include "lab/checkpoints.hpp"
 #include "lab/cli.hpp"
+#include "lab/device.hpp"
 #include "lab/files.hpp"
 #include "lab/interrupt.hpp"
 #include "lab/plot.hpp"
@@ -20,6 +21,9 @@
 #include "lab/summary.hpp"
 #include "mts/core/parallel.hpp"
 #include "mts/data/generator.hpp"
+#if defined(MTS_LAB_CUDA)
+#include "lab/cuda.hpp"
+#endif
 
 namespace {
 
@@ -71,6 +75,10 @@ void run(const Settings& settings, const Session& session, std::span<const std::
   const auto& benchmark = benchmark_named(settings.benchmark);
   check_batches(settings, benchmark);
   check_writable(session.out);
+  if (const auto* device = device_of(settings)) {
+    const std::string which = device->description();  // or there is none
+    std::cerr << "steps on " << which << '\n';
+  }
   RunFolder folder(settings, session);
   const mts::ThreadLimit limit(machine_threads(session.threads));
   listen_for_interrupts();
@@ -167,6 +175,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv, argv + argc);
   Job job = Job::help;
   try {
+#if defined(MTS_LAB_CUDA)
+    offer_cuda();
+#endif
     const Command command = parse(std::span(words).subspan(words.empty() ? 0 : 1));
     job = command.job;
     if (command.job == Job::help) std::cout << command.help;

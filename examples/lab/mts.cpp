@@ -91,10 +91,10 @@ class MtsTraining final : public Training {
   }
   StepReport step() override {
     batches_->next();
-    return step_(batches_->batch, batches_->samples);
+    return (*step_)(batches_->batch, batches_->samples);
   }
-  const Model& model() const override { return step_.model(); }
-  const Parameters& theta() const override { return step_.theta(); }
+  const Model& model() const override { return step_->model(); }
+  const Parameters& theta() const override { return step_->theta(); }
   /// Within a fold, that of its training too.
   void save(std::ostream& out) const override {
     mts::detail::StateWriter writer(out, "mts: save", kind);
@@ -104,7 +104,7 @@ class MtsTraining final : public Training {
     writer.vector(weights_ ? *weights_ : SampleVector());
     if (in_fold_) in_fold_->save(out);
     if (batches_) batches_->save(out);
-    step_.save(out);
+    step_->save(out);
   }
   void load(std::istream& in) override {
     mts::detail::StateReader reader(in, "mts: load", kind);
@@ -124,7 +124,7 @@ class MtsTraining final : public Training {
       begin_fold(static_cast<std::size_t>(prepared_ / fold_steps_));
       in_fold_->load(in);
     }
-    step_.load(in);
+    step_->load(in);
   }
   std::optional<SampleVector> pool_weights() override { return weights_; }
   /// How much of the weight goes to other samples where what is known of a sample is permuted among those of its class, and the ratio of
@@ -226,7 +226,7 @@ class MtsTraining final : public Training {
   std::unique_ptr<Training> in_fold_;
   std::optional<SampleVector> weights_;
   std::optional<PoolBatches> batches_;
-  PlainStep step_;
+  std::unique_ptr<PlainStep> step_;
 };
 
 }  // namespace

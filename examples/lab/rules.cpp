@@ -3,15 +3,11 @@
 #include <sstream>
 #include <utility>
 
+#include "lab/device.hpp"
 #include "lab/methods.hpp"
 #include "lab/training.hpp"
 #include "mts/core/state.hpp"
 #include "mts/selection/rule_step.hpp"
-#include "mts/selection/rules/glister.hpp"
-#include "mts/selection/rules/l2rw.hpp"
-#include "mts/selection/rules/rho_loss.hpp"
-#include "mts/selection/rules/small_loss.hpp"
-#include "mts/selection/rules/soft_gate.hpp"
 
 namespace mts::lab {
 
@@ -21,55 +17,68 @@ using Model = nn::Classifier<float>;
 using Parameters = DenseParameters<float>;
 
 template <class Rule>
+class RuledHostStep final : public HostStep<RuledStep, RuleStep<Model, Inner, Rule>> {
+ public:
+  using HostStep<RuledStep, RuleStep<Model, Inner, Rule>>::HostStep;
+  StepReport operator()(const AnyStep::Batch& train, const Samples& samples, const AnyStep::Batch& validation,
+                        const Samples& validation_samples) override {
+    return this->step_(train, samples, validation, validation_samples);
+  }
+  const SampleVector& weights() const override { return this->step_.weights().p; }
+};
+
+template <class Rule>
+std::unique_ptr<RuledStep> make_step(const Task& task, Rule rule, Index uniform_steps) {
+  if (const auto* device = device_of(task.settings)) return device->ruled(task, std::move(rule), uniform_steps);
+  auto model = make_classifier(task.settings, task.problem);
+  auto theta = initial_parameters(model, task.seed);
+  return std::make_unique<RuledHostStep<Rule>>(RuleStep<Model, Inner, Rule>(
+      std::move(model), std::move(theta), make_optimizer(task.settings), std::move(rule), uniform_steps));
+}
+
 class RuleTraining final : public Training {
  public:
-  RuleTraining(const Task& task, Rule rule, Index uniform_steps)
+  RuleTraining(const Task& task, std::unique_ptr<RuledStep> step)
       : own_(task.problem.pool.size()),
         train_(task),
         validation_(task.problem.validation, task.settings.validation_batch, task.seed),
-        step_(make_step(make_classifier(task.settings, task.problem), std::move(rule), uniform_steps, task)),
+        step_(std::move(step)),
         weights_(task.pool->size()) {}
 
   StepReport step() override {
     train_.next();
     validation_.next();
-    const StepReport report = step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
-    weights_.add(train_.samples, step_.weights().p);
+    const StepReport report = (*step_)(train_.batch, train_.samples, validation_.batch, validation_.samples);
+    weights_.add(train_.samples, step_->weights());
     return report;
   }
-  const Model& model() const override { return step_.model(); }
-  const Parameters& theta() const override { return step_.theta(); }
+  const Model& model() const override { return step_->model(); }
+  const Parameters& theta() const override { return step_->theta(); }
   void save(std::ostream& out) const override {
     train_.save(out);
     validation_.save(out);
-    step_.save(out);
+    step_->save(out);
     weights_.save(out);
   }
   void load(std::istream& in) override {
     train_.load(in);
     validation_.load(in);
-    step_.load(in);
+    step_->load(in);
     weights_.load(in);
   }
   std::optional<SampleVector> pool_weights() override { return weights_.of_first(own_); }
 
  private:
-  using Step = RuleStep<Model, Inner, Rule>;
-  static Step make_step(Model model, Rule rule, Index uniform_steps, const Task& task) {
-    auto theta = initial_parameters(model, task.seed);
-    return Step(std::move(model), std::move(theta), make_optimizer(task.settings), std::move(rule), uniform_steps);
-  }
-
   Index own_;
   PoolBatches train_;
   ValidationBatches validation_;
-  Step step_;
+  std::unique_ptr<RuledStep> step_;
   MeanWeights weights_;
 };
 
 template <class Rule>
 std::unique_ptr<Training> start(const Task& task, Rule rule, Index uniform_steps) {
-  return std::make_unique<RuleTraining<Rule>>(task, std::move(rule), uniform_steps);
+  return std::make_unique<RuleTraining>(task, make_step(task, std::move(rule), uniform_steps));
 }
 
 /// The loss of every sample of the pool under a classifier (--proxy) trained, for as many steps, on the validation samples alone.
@@ -77,7 +86,7 @@ SampleVector train_held_out_model(const Task& run) {
   Task task = run;
   task.settings = proxy_of(run.settings);
   const auto& v = task.problem.validation;
-  PlainStep step = make_plain_step(task, RandomStream(task.seed, "lab: held-out model")());
+  const auto step = make_plain_step(task, RandomStream(task.seed, "lab: held-out model")());
   ValidationBatches validation(v, std::min(task.batch, v.size()), task.seed);
   const auto augmentation = make_augmentation(task.settings, task.problem, task.seed);
   nn::ClassificationBatch<float> augmented;
@@ -90,14 +99,14 @@ SampleVector train_held_out_model(const Task& run) {
       for (std::size_t k = 0; k < ids.size(); ++k) ids[k] = static_cast<Index>(k);
       augmentation->in_place(augmented, ids, static_cast<std::uint64_t>(t));
     }
-    step(augmentation ? augmented : validation.batch, validation.samples);
+    (*step)(augmentation ? augmented : validation.batch, validation.samples);
   }
   const Index n = task.pool->size();
   SampleVector losses(n);
   nn::ClassificationBatch<float> some;
   for (Index begin = 0; begin < n; begin += samples_at_once) {
     data::gather_range(*task.pool, begin, std::min(begin + samples_at_once, n), some);
-    losses.segment(begin, some.inputs.rows()) = step.model().forward(step.theta(), some).value();
+    losses.segment(begin, some.inputs.rows()) = step->model().forward(step->theta(), some).value();
   }
   return losses;
 }

@@ -49,8 +49,8 @@ class OptionsForArrays {
   template <class T, class D>
   void operator()(const Option& option, T& value, const D& domain) {
     static const std::set<std::string> others = {
-        "benchmark",        "method", "batch",    "seeds",   "first-seed",     "evaluate-on", "validation", "data",
-        "generator-epochs", "model",  "channels", "augment", "augment-pixels", "proxy",       "cache"};
+        "benchmark",        "method", "batch", "seeds",    "first-seed", "evaluate-on",    "validation", "data",
+        "generator-epochs", "device", "model", "channels", "augment",    "augment-pixels", "proxy",      "cache"};
     if (others.contains(option.name)) return;
     if (const char* title = std::exchange(title_, nullptr)) visit_.group(title);
     Option own = option;

@@ -30,6 +30,9 @@ std::filesystem::path default_data();   ///< where the distribution puts Fashion
 std::filesystem::path default_cache();  ///< the library's choice
 Index default_generator_epochs();       ///< the library's choice
 
+/// The device that every build has: the host.
+inline constexpr const char* host_device = "cpu";
+
 /// What the results depend on.
 struct Settings {
   std::string benchmark = "spurious";
@@ -44,6 +47,7 @@ struct Settings {
   Index generator_epochs = default_generator_epochs();
 
   Index steps = 600;
+  std::string device = host_device;
   ModelKind model = ModelKind::mlp;
   std::vector<Index> hidden = {128};
   std::vector<Index> channels = {};  ///< none: the model's own, `channels_of`
@@ -191,6 +195,7 @@ void for_each_setting(S& s, Visitor&& visit) {
 
   visit.group("Classifier, the same for all methods");
   visit(Option{"steps", "K", "training steps of each run"}, s.steps, at_least<Index>(1));
+  visit(Option{"device", "NAME", "where training steps are done: cpu, or cuda (an NVIDIA GPU)"}, s.device, any());
   visit(Option{"model", "NAME", "what is trained"}, s.model, any());
   visit(Option{"hidden", "N,...", "widths of the hidden layers (mlp; cnn: after the convolutions); '' for none"},
         s.hidden, widths());

@@ -28,24 +28,24 @@ class SubsetTraining final : public Training {
 
   StepReport step() override {
     batches_.next();
-    return step_(batches_.batch, batches_.samples);
+    return (*step_)(batches_.batch, batches_.samples);
   }
-  const nn::Classifier<float>& model() const override { return step_.model(); }
-  const DenseParameters<float>& theta() const override { return step_.theta(); }
+  const nn::Classifier<float>& model() const override { return step_->model(); }
+  const DenseParameters<float>& theta() const override { return step_->theta(); }
   void save(std::ostream& out) const override {
     batches_.save(out);
-    step_.save(out);
+    step_->save(out);
   }
   void load(std::istream& in) override {
     batches_.load(in);
-    step_.load(in);
+    step_->load(in);
   }
   std::optional<SampleVector> pool_weights() override { return weights_; }
 
  private:
   std::optional<SampleVector> weights_;
   PoolBatches batches_;
-  PlainStep step_;
+  std::unique_ptr<PlainStep> step_;
 };
 
 std::unique_ptr<Training> start_on(const Task& task, Kept kept) {

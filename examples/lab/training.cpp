@@ -6,10 +6,12 @@
 #include <numeric>
 #include <sstream>
 
+#include "lab/device.hpp"
 #include "mts/core/state.hpp"
 #include "mts/nn/cnn.hpp"
 #include "mts/nn/mlp.hpp"
 #include "mts/nn/resnet.hpp"
+#include "mts/selection/uniform_step.hpp"
 
 namespace mts::lab {
 
@@ -107,6 +109,24 @@ Task::Task(Settings s, const data::Problem& p, Index n, std::uint64_t draw)
                              : std::shared_ptr<const data::Pool>(std::shared_ptr<void>(), &p.pool);
 }
 
+namespace {
+
+class PlainHostStep final : public HostStep<PlainStep, UniformStep<nn::Classifier<float>, Inner>> {
+ public:
+  using HostStep::HostStep;
+  StepReport operator()(const Batch& train, const Samples& samples) override { return step_(train, samples); }
+};
+
+}  // namespace
+
+std::unique_ptr<PlainStep> make_plain_step(const Task& task, std::uint64_t seed) {
+  if (const auto* device = device_of(task.settings)) return device->plain(task, seed);
+  auto model = make_classifier(task.settings, task.problem);
+  auto theta = initial_parameters(model, seed);
+  return std::make_unique<PlainHostStep>(
+      UniformStep<nn::Classifier<float>, Inner>(std::move(model), std::move(theta), make_optimizer(task.settings)));
+}
+
 RowMatrix<double> probabilities(const nn::Classifier<float>& model, const DenseParameters<float>& theta,
                                 const nn::ClassificationBatch<float>& batch) {
   const auto forward = model.forward(theta, batch);
@@ -166,13 +186,13 @@ const features::TrainingDynamics& Task::dynamics() const {
     Task own = *this;
     own.seed = RandomStream(seed, "lab: prior run", static_cast<std::uint64_t>(k))();
     PoolBatches batches(own);
-    PlainStep step = make_plain_step(own, own.seed);
-    const auto& model = step.model();
+    const auto step = make_plain_step(own, own.seed);
+    const auto& model = step->model();
     for (Index t = 0; t < steps; ++t) {
       batches.next();
-      dynamics->observe(batches.samples.ids, model.forward(step.theta(), batches.batch).logits(),
+      dynamics->observe(batches.samples.ids, model.forward(step->theta(), batches.batch).logits(),
                         batches.samples.labels);
-      step(batches.batch, batches.samples);
+      (*step)(batches.batch, batches.samples);
     }
     const auto gather = [&](std::span<const Index> ids, auto& b, auto& samples) {
       data::gather(*pool, ids, b, samples);
@@ -184,9 +204,9 @@ const features::TrainingDynamics& Task::dynamics() const {
     for (Index begin = 0; begin < pool->size(); begin += samples_at_once) {
       const Index count = std::min(samples_at_once, pool->size() - begin);
       gather(std::span(all).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)), some, samples);
-      dynamics->observe(samples.ids, model.forward(step.theta(), some).logits(), samples.labels);
+      dynamics->observe(samples.ids, model.forward(step->theta(), some).logits(), samples.labels);
     }
-    dynamics->score_pool(model, step.theta(), 256, gather);
+    dynamics->score_pool(model, step->theta(), 256, gather);
   }
   std::ostringstream out;
   dynamics->save(out);

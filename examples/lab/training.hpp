@@ -15,6 +15,7 @@
 
 #include "lab/insight.hpp"
 #include "lab/settings.hpp"
+#include "lab/steps.hpp"
 #include "mts/data/augment.hpp"
 #include "mts/data/pool.hpp"
 #include "mts/data/sampler.hpp"
@@ -24,7 +25,6 @@
 #include "mts/optim/clip_gradient_norm.hpp"
 #include "mts/optim/sgd.hpp"
 #include "mts/selection/step_report.hpp"
-#include "mts/selection/uniform_step.hpp"
 
 namespace mts::lab {
 
@@ -123,23 +123,22 @@ inline Schedule make_schedule(ScheduleKind kind, Index steps) {
   return kind == ScheduleKind::cosine ? cosine(steps) : Schedule{};
 }
 /// The optimiser of all classifiers: SGD, its gradients bounded in length where the settings say so.
-using Inner = ClipGradientNorm<Sgd<DenseParameters<float>>, DenseParameters<float>>;
-inline Inner make_optimizer(const Settings& settings) {
-  Sgd<DenseParameters<float>> sgd({.learning_rate = settings.learning_rate,
-                                   .momentum = settings.momentum,
-                                   .weight_decay = settings.weight_decay,
-                                   .schedule = make_schedule(settings.schedule, settings.steps)});
-  return settings.clip > 0 ? Inner(std::move(sgd), settings.clip) : Inner(std::move(sgd));
+/// \tparam P  parameters, where the steps are done
+template <class P>
+using InnerOf = ClipGradientNorm<Sgd<P>, P>;
+template <class P = DenseParameters<float>>
+InnerOf<P> make_optimizer(const Settings& settings) {
+  Sgd<P> sgd({.learning_rate = settings.learning_rate,
+              .momentum = settings.momentum,
+              .weight_decay = settings.weight_decay,
+              .schedule = make_schedule(settings.schedule, settings.steps)});
+  return settings.clip > 0 ? InnerOf<P>(std::move(sgd), settings.clip) : InnerOf<P>(std::move(sgd));
 }
+using Inner = InnerOf<DenseParameters<float>>;
 
-/// Plain training of the task's classifier.
-using PlainStep = UniformStep<nn::Classifier<float>, Inner>;
+/// Plain training of the task's classifier, on the device that the settings name.
 /// \param seed  of the initial weights
-inline PlainStep make_plain_step(const Task& task, std::uint64_t seed) {
-  auto model = make_classifier(task.settings, task.problem);
-  auto theta = initial_parameters(model, seed);
-  return PlainStep(std::move(model), std::move(theta), make_optimizer(task.settings));
-}
+std::unique_ptr<PlainStep> make_plain_step(const Task& task, std::uint64_t seed);
 
 /// The training batches of a run, augmented if the settings say so, in the same order for all methods that draw from the whole
 /// pool. A sample that is in two batches of a step (crossed mode) is augmented alike in both.

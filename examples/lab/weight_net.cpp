@@ -1,19 +1,20 @@
 // Methods in which a weight net learns, while the classifier trains, how much each sample counts.
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
+#include "lab/device.hpp"
 #include "lab/features.hpp"
 #include "lab/methods.hpp"
 #include "lab/training.hpp"
+#include "lab/weight_net.hpp"
 #include "mts/methods/cmw_net.hpp"
 #include "mts/methods/data_rater.hpp"
 #include "mts/methods/mts_paper.hpp"
 #include "mts/methods/mw_net.hpp"
-#include "mts/optim/adam.hpp"
 #include "mts/selection/group_weight_net.hpp"
 #include "mts/selection/linearize.hpp"
 #include "mts/selection/mlp_weight_net.hpp"
-#include "mts/selection/step.hpp"
 #include "mts/selection/tabular_weight_net.hpp"
 
 namespace mts::lab {
@@ -25,59 +26,58 @@ using Batch = nn::ClassificationBatch<float>;
 using Parameters = DenseParameters<float>;
 using Features = features::Composition<ChosenFeatures>;
 
-/// One of the activations that never vanish, chosen when the program runs.
-struct ChosenWeight {
-  WeightActivationKind kind = WeightActivationKind::sigmoid;
-
-  double log_value(double z) const {
-    return apply([z](const auto& psi) { return psi.log_value(z); });
-  }
-  double log_slope(double z) const {
-    return apply([z](const auto& psi) { return psi.log_slope(z); });
-  }
-
- private:
-  template <class F>
-  double apply(F&& f) const {
-    switch (kind) {
-      case WeightActivationKind::softmax:
-        return f(SoftmaxWeight{});
-      case WeightActivationKind::softplus:
-        return f(SoftplusWeight{});
-      default:
-        return f(SigmoidWeight{});
-    }
-  }
-};
-
 double weight_of(const ChosenWeight& psi, double z) { return std::exp(psi.log_value(z)); }
 double weight_of(const ReluWeight& psi, double z) { return psi.value(z); }
 
-/// One of the estimators, chosen when the program runs.
-struct ChosenAlignment {
-  static constexpr const char* name = "as chosen";
-  AlignmentKind kind = AlignmentKind::exact;
-  template <class M, class L, class P>
-  void operator()(const M& model, const P& theta, const typename M::Batch& batch, const L& lin, const P& v, P& shifted,
-                  SampleVector& out) const {
-    if (kind == AlignmentKind::exact)
-      CheapestAlignment{}(model, theta, batch, lin, v, shifted, out);
-    else
-      CentralDifference{}(model, theta, batch, lin, v, shifted, out);
+template <class W, class A>
+using Step = MtsStep<Model, W, Features, Inner, AdamW<Parameters>, A, ChosenAlignment>;
+
+template <class W, class A>
+class LearningHostStep final : public HostStep<LearningStep, Step<W, A>> {
+ public:
+  using HostStep<LearningStep, Step<W, A>>::HostStep;
+  StepReport operator()(const Batch& train, const Samples& samples, const Batch& validation,
+                        const Samples& validation_samples) override {
+    return this->step_(train, samples, validation, validation_samples);
   }
+  StepReport operator()(const Batch& train, const Samples& samples, const Batch& validation,
+                        const Samples& validation_samples, const Batch& selector,
+                        const Samples& selector_samples) override {
+    return this->step_(train, samples, validation, validation_samples, selector, selector_samples);
+  }
+  const Parameters& phi() const override { return this->step_.phi(); }
+  const SampleVector& alignments() const override { return this->step_.alignments(); }
 };
+
+/// \param options  those of the weight net, where it is an MLP; others learn on the host alone
+template <class W, class A>
+std::unique_ptr<LearningStep> make_step(const Task& task, const Features& features, const W& weight_net, A activation,
+                                        const MlpWeightNetOptions& options) {
+  const Settings& s = task.settings;
+  if constexpr (std::is_same_v<W, MlpWeightNet<float>>) {
+    if (const auto* device = device_of(s)) return device->learning(task, features, options);
+  } else {
+    check_on_host(s, "--weight-net " + name_of_choice(s.weight_net), "--weight-net mlp");
+  }
+  auto model = make_classifier(s, task.problem);
+  auto theta = initial_parameters(model, task.seed);
+  auto phi = weight_net.initialize(initial_weight_net(task.seed));
+  return std::make_unique<LearningHostStep<W, A>>(
+      Step<W, A>(std::move(model), std::move(theta), make_optimizer(s), features, weight_net, std::move(phi),
+                 make_meta_optimizer(s), make_step_options(s), activation, ChosenAlignment{s.alignment}));
+}
 
 template <class W, class A>
 class WeightNetTraining final : public Training {
  public:
-  WeightNetTraining(const Task& task, Features features, W weight_net, A activation)
+  WeightNetTraining(const Task& task, Features features, W weight_net, A activation, const MlpWeightNetOptions& options)
       : task_(task),
         activation_(activation),
         train_(task),
         validation_(task.problem.validation, task.settings.validation_batch, task.seed),
-        features_(features.part<0>()),
-        step_(make_step(make_classifier(task.settings, task.problem), std::move(features), std::move(weight_net),
-                        activation, task)) {
+        features_(std::move(features)),
+        weight_net_(std::move(weight_net)),
+        step_(make_step(task, features_, weight_net_, activation, options)) {
     if (task.settings.mode == Mode::crossed) selector_.emplace(task, "lab: selector batch order");
   }
 
@@ -86,27 +86,29 @@ class WeightNetTraining final : public Training {
     validation_.next();
     if (selector_)
       selector_->next(task_.settings.disjoint ? std::span<const Index>(train_.samples.ids) : std::span<const Index>());
-    const StepReport report = selector_ ? step_(train_.batch, train_.samples, validation_.batch, validation_.samples,
-                                                selector_->batch, selector_->samples)
-                                        : step_(train_.batch, train_.samples, validation_.batch, validation_.samples);
+    const StepReport report = selector_
+                                  ? (*step_)(train_.batch, train_.samples, validation_.batch, validation_.samples,
+                                             selector_->batch, selector_->samples)
+                                  : (*step_)(train_.batch, train_.samples, validation_.batch, validation_.samples);
     // other steps form no alignments
-    if (report.phi_moved) features_.observe((selector_ ? *selector_ : train_).samples.ids, step_.alignments());
+    if (report.phi_moved)
+      features_.part<0>().observe((selector_ ? *selector_ : train_).samples.ids, step_->alignments());
     return report;
   }
-  const Model& model() const override { return step_.model(); }
-  const Parameters& theta() const override { return step_.theta(); }
+  const Model& model() const override { return step_->model(); }
+  const Parameters& theta() const override { return step_->theta(); }
 
   void save(std::ostream& out) const override {
     train_.save(out);
     if (selector_) selector_->save(out);
     validation_.save(out);
-    step_.save(out);
+    step_->save(out);
   }
   void load(std::istream& in) override {
     train_.load(in);
     if (selector_) selector_->load(in);
     validation_.load(in);
-    step_.load(in);
+    step_->load(in);
   }
 
   /// In batches of the training batch's size and random order, as in training, because features normalised over a batch depend
@@ -114,12 +116,12 @@ class WeightNetTraining final : public Training {
   std::optional<SampleVector> pool_weights() override {
     SampleVector weights(task_.pool->size());
     FeatureBatch<float> f;
-    const auto validation = step_.model().forward(step_.theta(), validation_.batch);
+    const auto validation = step_->model().forward(step_->theta(), validation_.batch);
     visit_pool(weights.size(), [&](const Batch& batch, const Samples& samples, Index own) {
-      step_.features().begin(task_.batch, samples, f);
-      step_.model().forward(step_.theta(), batch, extract_into(f, samples, validation));
-      step_.features().finish(samples, f);
-      const auto logits = step_.weight_net().forward(step_.phi(), f);
+      features_.begin(task_.batch, samples, f);
+      step_->model().forward(step_->theta(), batch, extract_into(f, samples, validation));
+      features_.finish(samples, f);
+      const auto logits = weight_net_.forward(step_->phi(), f);
       for (Index k = 0; k < own; ++k)
         weights[samples.ids[static_cast<std::size_t>(k)]] = weight_of(activation_, logits.value()[k]);
     });
@@ -128,13 +130,13 @@ class WeightNetTraining final : public Training {
 
   PoolFeatures pool_features() override {
     const Index n = task_.problem.pool.size();
-    PoolFeatures all{step_.features().layout().continuous, RowMatrix<float>(n, step_.features().dimension())};
+    PoolFeatures all{features_.layout().continuous, RowMatrix<float>(n, features_.dimension())};
     FeatureBatch<float> f;
-    const auto validation = step_.model().forward(step_.theta(), validation_.batch);
+    const auto validation = step_->model().forward(step_->theta(), validation_.batch);
     visit_pool(task_.pool->size(), [&](const Batch& batch, const Samples& samples, Index own) {
-      step_.features().begin(task_.batch, samples, f);
-      step_.model().forward(step_.theta(), batch, extract_into(f, samples, validation));
-      step_.features().finish(samples, f);
+      features_.begin(task_.batch, samples, f);
+      step_->model().forward(step_->theta(), batch, extract_into(f, samples, validation));
+      features_.finish(samples, f);
       for (Index k = 0; k < own; ++k)
         if (const Index i = samples.ids[static_cast<std::size_t>(k)]; i < n) all.values.row(i) = f.continuous.row(k);
     });
@@ -145,23 +147,23 @@ class WeightNetTraining final : public Training {
   /// anew for each batch.
   Insight insight() override {
     constexpr Index samples_looked_at = 4096;
-    const Model& model = step_.model();
-    const Parameters& theta = step_.theta();
+    const Model& model = step_->model();
+    const Parameters& theta = step_->theta();
     Batch all;
     data::gather_all(task_.problem.validation, all);
     const Index m = task_.problem.validation.size(), half = m / 2;
     const auto at_validation = detail::linearize_unseen("validation set", model, theta, all);
     const auto seen = model.forward(theta, validation_.batch);
 
-    InsightSums sums(step_.features().layout());
+    InsightSums sums(features_.layout());
     FeatureBatch<float> f;
     Parameters gamma = theta.zeros_like(), shifted = theta.zeros_like();
     SampleVector u, a, b;
     std::uint64_t round = 0;
     visit_pool(samples_looked_at, [&](const Batch& batch, const Samples& samples, Index) {
-      step_.features().begin(task_.batch, samples, f);
+      features_.begin(task_.batch, samples, f);
       const auto lin = detail::linearize("batch of the pool", model, theta, batch, extract_into(f, samples, seen));
-      step_.features().finish(samples, f);
+      features_.finish(samples, f);
       const auto places = RandomStream(task_.seed, "lab: halves of validation", round).permutation(m);
       const auto align = [&](Index begin, Index end, SampleVector& out) {
         u.setZero(m);
@@ -173,7 +175,7 @@ class WeightNetTraining final : public Training {
       };
       align(0, half > 0 ? half : m, a);
       if (half > 0) align(half, 2 * half, b);
-      sums.add(step_.weight_net(), step_.phi(), activation_, task_.settings.tempering, f, a, b,
+      sums.add(weight_net_, step_->phi(), activation_, task_.settings.tempering, f, a, b,
                RandomStream(task_.seed, "lab: permuted features", round++));
     });
     const Index of_step = static_cast<Index>(validation_.batch.labels.size());
@@ -202,31 +204,9 @@ class WeightNetTraining final : public Training {
   auto extract_into(FeatureBatch<float>& f, const Samples& samples, const V& validation) const {
     return [&, range = Samples()](const Model::Rows& rows) mutable {
       samples.slice_into(rows.begin(), rows.samples(), range);
-      step_.features().extract_rows(LabContext{rows, validation, range, validation_.samples}, rows.begin(), f);
+      features_.extract_rows(FeatureContext<Model::Rows, V>{rows, validation, range, validation_.samples}, rows.begin(),
+                             f);
     };
-  }
-
-  using Step = MtsStep<Model, W, Features, Inner, AdamW<Parameters>, A, ChosenAlignment>;
-
-  /// How often the weight net moves in a run.
-  static Index meta_steps(const Settings& s) {
-    return std::max<Index>(1, (s.steps - s.uniform_steps + s.update_every - 1) / s.update_every);
-  }
-  static Step make_step(Model model, Features features, W weight_net, A activation, const Task& task) {
-    const Settings& s = task.settings;
-    auto theta = initial_parameters(model, task.seed);
-    auto phi = weight_net.initialize(RandomStream(task.seed, "lab: initial weight net"));
-    MtsOptions options;
-    options.update_every = s.update_every;
-    options.uniform_steps = s.uniform_steps;
-    options.b_eff_floor = {s.b_eff_floor, s.b_eff_floor_strength};
-    options.tempering_floor = s.tempering;
-    return Step(std::move(model), std::move(theta), make_optimizer(s), std::move(features), std::move(weight_net),
-                std::move(phi),
-                AdamW<Parameters>({.learning_rate = s.meta_learning_rate,
-                                   .weight_decay = s.meta_weight_decay,
-                                   .schedule = make_schedule(s.meta_schedule, meta_steps(s))}),
-                std::move(options), activation, ChosenAlignment{s.alignment});
   }
 
   Task task_;
@@ -234,17 +214,18 @@ class WeightNetTraining final : public Training {
   PoolBatches train_;
   std::optional<PoolBatches> selector_;
   ValidationBatches validation_;
-  ChosenFeatures features_;  // the step's share its memory
-  Step step_;
+  Features features_;  // the step's share its memory
+  W weight_net_;
+  std::unique_ptr<LearningStep> step_;
 };
 
 template <class W>
-std::unique_ptr<Training> start(const Task& task, Features features, W weight_net) {
-  if (task.settings.activation == WeightActivationKind::relu)
-    return std::make_unique<WeightNetTraining<W, ReluWeight>>(task, std::move(features), std::move(weight_net),
-                                                              ReluWeight{});
-  return std::make_unique<WeightNetTraining<W, ChosenWeight>>(task, std::move(features), std::move(weight_net),
-                                                              ChosenWeight{task.settings.activation});
+std::unique_ptr<Training> start(const Task& task, Features features, W weight_net,
+                                const MlpWeightNetOptions& options = {}) {
+  return with_activation(task.settings, [&]<class A>(A activation) -> std::unique_ptr<Training> {
+    return std::make_unique<WeightNetTraining<W, A>>(task, std::move(features), std::move(weight_net), activation,
+                                                     options);
+  });
 }
 
 }  // namespace
@@ -264,8 +245,9 @@ std::unique_ptr<Training> start_weight_net(const Task& task) {
       break;
   }
   auto chosen = features(s.features);
-  MlpWeightNet<float> net(chosen.layout(), {.hidden = s.weight_net_hidden});
-  return start(task, std::move(chosen), std::move(net));
+  const MlpWeightNetOptions options{.hidden = s.weight_net_hidden};
+  MlpWeightNet<float> net(chosen.layout(), options);
+  return start(task, std::move(chosen), std::move(net), options);
 }
 
 // Published methods: their features, weight net and activation, the rest as for any weight net here.
@@ -277,7 +259,7 @@ std::unique_ptr<Training> start_method(Task task, methods::WeightNetMethod<F, A>
   task.settings.activation = choice_named<WeightActivationKind>("activation", A::name);
   Features features(ChosenFeatures({hold(std::move(method.features), task)}));
   MlpWeightNet<float> net(features.layout(), method.weight_net);
-  return start(task, std::move(features), std::move(net));
+  return start(task, std::move(features), std::move(net), method.weight_net);
 }
 
 }  // namespace

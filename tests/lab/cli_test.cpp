@@ -257,6 +257,7 @@ TEST_CASE("Command line: the list names every benchmark, method and feature") {
   const auto known = names_of(features());  // the features that a run uses by default are among them, each once
   for (const auto& name : Settings().features) CHECK(std::count(known.begin(), known.end(), name) == 1);
   for (const auto& set : feature_sets()) CHECK(text.find("  " + set.name) != std::string::npos);
+  for (const char* part : {"  cpu ", "  cuda ", "this build has no CUDA"}) CHECK(text.find(part) != std::string::npos);
 }
 
 TEST_CASE("Command line: folds are trained by a method of one classifier that has none of its own") {
@@ -374,7 +375,8 @@ TEST_CASE("Command line, score: what does not fit is refused") {
   CHECK_REFUSED(UsageError, score_with({"--method", "oracle"}), "'oracle'");
   CHECK_REFUSED(UsageError, score_with({"--method", "weight-nets"}), "did you mean 'weight-net'");
   CHECK_REFUSED(UsageError, score_with({"--uniform-steps", "600", "--method", "weight-net"}), "no step for selection");
-  for (const char* option : {"--benchmark", "--data", "--model", "--augment", "--cache", "--seeds", "--channels"}) {
+  for (const char* option :
+       {"--benchmark", "--data", "--model", "--augment", "--cache", "--seeds", "--channels", "--device"}) {
     CAPTURE(option);
     CHECK_REFUSED(UsageError, score_with({option, "1"}), "mts-lab score: unknown option", option);
   }

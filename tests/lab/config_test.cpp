@@ -4,6 +4,7 @@
 
 #include "data/support.hpp"
 #include "lab/cli.hpp"
+#include "lab/emulated.hpp"
 
 namespace {
 
@@ -36,6 +37,8 @@ TEST_CASE("Config: what settings_text writes, read_config reads: every option") 
   s.data = "some/where \"else\"";
   s.generator_epochs = 3;
   s.steps = 11;
+  mts_test::offer_emulation();
+  s.device = "emulation";
   s.model = ModelKind::cnn;
   s.hidden = {};
   s.channels = {3, 4, 5};
