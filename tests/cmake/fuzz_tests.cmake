@@ -96,6 +96,7 @@ if(TARGET mts_lab)
   find_package(fmt REQUIRED)
   find_package(nlohmann_json REQUIRED)
   mts_add_fuzz(config FILES ${PROJECT_SOURCE_DIR}/examples/lab/config.cpp ${PROJECT_SOURCE_DIR}/examples/lab/settings.cpp
+               ${PROJECT_SOURCE_DIR}/examples/lab/device.cpp
                LIBRARIES fmt::fmt nlohmann_json::nlohmann_json)
 endif()
 

@@ -247,7 +247,8 @@ Index bounded_launches(const P& primitive, Index samples, double tolerance) {
   // A second consumer, so that the pullback adds.
   const Node target = g.input(g.width(y)), value = g.add(SquaredError{}, {y, target});
   const Node beside = g.add(Linear{.outputs = 1}, {fed}, "beside");
-  const Network<S> net(std::move(g), {.value = g.add(Add{}, {value, beside})});
+  const Node sum = g.add(Add{}, {value, beside});
+  const Network<S> net(std::move(g), {.value = sum});
   auto theta = net.initialize(RandomStream(72, "bounded"));
   theta.values() += random_vector(theta.size(), RandomStream(73, "off"), 0.25).template cast<S>();
   const OwnedInput<S> input({random_matrix(samples, primitive.in.size(), RandomStream(74, "x")),

@@ -98,6 +98,7 @@ TEST_CASE("Queue: pieces are at most an eighth, or a quarter of a KiB, larger th
     CHECK(got >= asked);
     CHECK(got <= asked + std::max<std::size_t>(256, asked / 4));
     CHECK(reinterpret_cast<std::uintptr_t>(memory) % alignof(std::max_align_t) == 0);
+    queue->give_back(memory, asked);
     queue->trim();  // so that no piece serves two sizes
   }
 }
@@ -110,9 +111,11 @@ TEST_CASE("Queue: where there is no room it says what was asked and what is free
       "cuda: out of memory: asked for 0.5 MiB, 0.25 of 1 MiB are free; lower the workspace budget, or the batch",
       cuda::OutOfMemory);
   CHECK(queue->bytes() == mib * 3 / 4);
-  CHECK_NOTHROW(queue->take(mib / 4));
+  void* rest = nullptr;
+  CHECK_NOTHROW(rest = queue->take(mib / 4));
   queue->give_back(most, mib * 3 / 4);
   CHECK_THROWS_AS(queue->take(mib), cuda::DeviceError);
+  queue->give_back(rest, mib / 4);
 }
 
 TEST_CASE("Queue: before it gives up it frees what is idle") {
@@ -125,6 +128,8 @@ TEST_CASE("Queue: before it gives up it frees what is idle") {
   CHECK_NOTHROW(half = queue->take(mib / 2));
   CHECK(queue->bytes() == mib * 3 / 4);
   CHECK(half != quarters[3]);
+  queue->give_back(half, mib / 2);
+  queue->give_back(quarters[3], mib / 4);
 }
 
 TEST_CASE("Buffer: owns, moves, gives back, and has no number in it at first") {
