@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "mts/cuda/classifier.hpp"
-#include "mts/cuda/emulation.hpp"
 #include "mts/cuda/feature_batch.hpp"
+#include "support/emulated.hpp"
 
 using namespace mts;
 using cuda::Emulation;

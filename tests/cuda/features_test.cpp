@@ -7,7 +7,6 @@
 
 #include "features/support.hpp"
 #include "mts/cuda/classifier.hpp"
-#include "mts/cuda/emulation.hpp"
 #include "mts/cuda/features/on_device.hpp"
 #include "mts/cuda/mlp_weight_net.hpp"
 #include "mts/features/generative_embedding.hpp"
@@ -18,6 +17,7 @@
 #include "mts/optim/sgd.hpp"
 #include "mts/selection/mlp_weight_net.hpp"
 #include "mts/selection/step.hpp"
+#include "support/emulated.hpp"
 
 using namespace mts_test;
 using namespace mts::features;

@@ -5,11 +5,11 @@
 #include <set>
 #include <utility>
 
-#include "mts/cuda/emulation.hpp"
 #include "mts/nn/cnn.hpp"
 #include "mts/nn/resnet.hpp"
 #include "nn/image_nets.hpp"
 #include "support/device_parity.hpp"
+#include "support/emulated.hpp"
 #include "support/primitives.hpp"
 
 using namespace mts;
@@ -228,19 +228,20 @@ TEST_CASE("group norm on a device: images far from 0 keep their digits") {
 namespace {
 
 /// The primitive P, whose rules R on a device get so little room.
-template <class P, Index room>
+template <class P>
 struct Bounded : P {
-  explicit Bounded(const P& p) : P(p) {}
+  Bounded(const P& p, Index most) : P(p), room(most) {}
+  Index room;
 };
-template <template <class, class> class R, class P, Index room, class S>
+template <template <class, class> class R, class P, class S>
 struct BoundedRules : R<S, Emulation> {
-  BoundedRules(const Bounded<P, room>& p, Widths in) : R<S, Emulation>(p, in, room) {}
+  BoundedRules(const Bounded<P>& p, Widths in) : R<S, Emulation>(p, in, p.room) {}
 };
 
 /// Device against CPU with little room. \return launches of the whole report
-template <template <class, class> class R, Index room, class S, class P>
-Index bounded_launches(const P& primitive, Index samples, double tolerance) {
-  const Bounded<P, room> bounded(primitive);
+template <template <class, class> class R, class S, class P>
+Index bounded_launches(const P& primitive, Index room, Index samples, double tolerance) {
+  const Bounded<P> bounded(primitive, room);
   Graph<S> g;
   const Node x = g.input(primitive.in.size()), fed = g.add(Linear{.outputs = primitive.in.size()}, {x}, "feed");
   const Node y = g.add(bounded, {fed}, "bounded");
@@ -255,17 +256,17 @@ Index bounded_launches(const P& primitive, Index samples, double tolerance) {
                              random_matrix(samples, net.graph().width(y), RandomStream(75, "target"))},
                             {}, samples);
   cuda::Translation<S, Emulation> translation;
-  translation.template add<Bounded<P, room>, BoundedRules<R, P, room, S>>();
+  translation.template add<Bounded<P>, BoundedRules<R, P, S>>();
   const auto queue = cuda::make_queue<Emulation>();
   check(parity_report(mts::detail::text("room ", room, ", N = ", samples), queue, net, theta, input.input(), tolerance,
                       10, translation));
   return queue->launches();
 }
-template <template <class, class> class R, Index room, class S, class P>
-void check_bounded(const P& primitive, Index samples, bool several = true) {
+template <template <class, class> class R, class S, class P>
+void check_bounded(const P& primitive, Index room, Index samples, bool several = true) {
   const double tolerance = std::is_same_v<S, double> ? 1e-12 : 1e-5;
-  const Index launches = bounded_launches<R, room, S>(primitive, samples, tolerance);
-  const Index at_once = bounded_launches<R, Index{1} << 24, S>(primitive, samples, tolerance);
+  const Index launches = bounded_launches<R, S>(primitive, room, samples, tolerance);
+  const Index at_once = bounded_launches<R, S>(primitive, Index{1} << 24, samples, tolerance);
   if (several)
     CHECK(launches > at_once);
   else
@@ -279,24 +280,24 @@ constexpr Window same3{.kernel = {3, 3}, .padding = {1, 1}};
 TEST_CASE_TEMPLATE("convolution on a device: in chunks of samples, with remainders, as without", S, float, double) {
   const Conv2d plain{.in = {4, 3, 2}, .channels = 3, .window = same3};  // 216 numbers of patches a sample, 36 outputs
   for (Index samples : {1, 2, 7}) {
-    check_bounded<cuda::Conv2dRules, 1, S>(plain, samples, samples > 1);    // one by one
-    check_bounded<cuda::Conv2dRules, 600, S>(plain, samples, samples > 2);  // two by two
+    check_bounded<cuda::Conv2dRules, S>(plain, 1, samples, samples > 1);    // one by one
+    check_bounded<cuda::Conv2dRules, S>(plain, 600, samples, samples > 2);  // two by two
   }
   const Conv2d grouped{.in = {5, 4, 6},
                        .channels = 9,
                        .window = {.kernel = {2, 3}, .stride = {2, 1}, .padding = {1, 1}, .dilation = {1, 2}},
                        .groups = 3};
-  check_bounded<cuda::Conv2dRules, 1, S>(grouped, 7);     // fewer samples at a time than groups
-  check_bounded<cuda::Conv2dRules, 2500, S>(grouped, 9);  // more
+  check_bounded<cuda::Conv2dRules, S>(grouped, 1, 7);     // fewer samples at a time than groups
+  check_bounded<cuda::Conv2dRules, S>(grouped, 2500, 9);  // more
   const Conv2d pointwise{.in = {2, 3, 4}, .channels = 6, .window = {.kernel = {1, 1}}, .groups = 2, .bias = false};
-  check_bounded<cuda::Conv2dRules, 1, S>(pointwise, 5);
-  check_bounded<cuda::Conv2dRules, 100, S>(pointwise, 5);
+  check_bounded<cuda::Conv2dRules, S>(pointwise, 1, 5);
+  check_bounded<cuda::Conv2dRules, S>(pointwise, 100, 5);
 }
 
 TEST_CASE_TEMPLATE("group norm on a device: in chunks of samples, with remainders, as without", S, float, double) {
   const GroupNorm norm{.in = {3, 2, 6}, .groups = 3};
-  check_bounded<cuda::GroupNormRules, 1, S>(norm, 5);
-  check_bounded<cuda::GroupNormRules, 7, S>(norm, 5);
+  check_bounded<cuda::GroupNormRules, S>(norm, 1, 5);
+  check_bounded<cuda::GroupNormRules, S>(norm, 7, 5);
 }
 
 TEST_CASE("convolution on a device: its memory does not grow with the batch") {

@@ -7,9 +7,9 @@
 #include <limits>
 #include <vector>
 
-#include "mts/cuda/emulation.hpp"
 #include "mts/cuda/queue.hpp"
 #include "support/derivatives.hpp"
+#include "support/emulated.hpp"
 
 using namespace mts;
 using cuda::Lanes;

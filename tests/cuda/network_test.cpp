@@ -8,10 +8,10 @@
 #include "mts/autodiff/losses.hpp"
 #include "mts/core/concepts.hpp"
 #include "mts/cuda/classifier.hpp"
-#include "mts/cuda/emulation.hpp"
 #include "mts/cuda/mlp_weight_net.hpp"
 #include "mts/nn/mlp.hpp"
 #include "support/device_parity.hpp"
+#include "support/emulated.hpp"
 #include "support/primitives.hpp"
 
 using namespace mts;

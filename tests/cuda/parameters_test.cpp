@@ -9,11 +9,11 @@
 #include <sstream>
 
 #include "mts/core/check_parameters.hpp"
-#include "mts/cuda/emulation.hpp"
 #include "mts/optim/adam.hpp"
 #include "mts/optim/clip_gradient_norm.hpp"
 #include "mts/optim/sgd.hpp"
 #include "support/derivatives.hpp"
+#include "support/emulated.hpp"
 #include "support/state.hpp"
 
 using namespace mts;

@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include "mts/cuda/emulation.hpp"
 #include "mts/cuda/queue.hpp"
+#include "support/emulated.hpp"
 
 using namespace mts;
 using cuda::ColumnMajorProduct;

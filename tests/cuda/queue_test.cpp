@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "mts/cuda/buffer.hpp"
-#include "mts/cuda/emulation.hpp"
+#include "support/emulated.hpp"
 
 using namespace mts;
 using cuda::Emulation;

@@ -1,7 +1,7 @@
 // The MTS step on the emulation of a device against the same on the host: 20 steps of a whole run, in both modes, with several
 // optimisers.
 #include "cuda/step_runs.hpp"
-#include "mts/cuda/emulation.hpp"
+#include "support/emulated.hpp"
 
 using namespace mts;
 using namespace mts::testing::device_steps;

@@ -60,8 +60,10 @@ double difference(const A& found, const B& expected) {
 /// float rounds by 6e-8. Measured over the runs below: theta within 6e-7 of how far it has moved, a few roundings; a wrong step is off by
 /// something of order 1.
 constexpr double rounding = 1e-5;
-/// Of what a weight net makes of the pool: AdamW divides a small gradient, and what rounding did to it, by its size. Measured: within 2e-5.
-constexpr double learned = 3e-4;
+/// Of what a weight net makes of the pool. AdamW divides a gradient by its size: where that is all rounding, an entry of the net moves by
+/// up to the meta rate, 0.02, in one direction or the other. Measured: within 2e-5 in one build, 4e-4 (one method) in another; a net that
+/// learned from anything else differs in every entry and step.
+constexpr double learned = 2e-3;
 
 void check_agrees(const std::string& method, Settings s) {
   CAPTURE(method);

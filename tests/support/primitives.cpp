@@ -8,8 +8,8 @@
 #include "mts/autodiff/combine.hpp"
 #include "mts/autodiff/linear.hpp"
 #include "mts/autodiff/losses.hpp"
-#include "mts/cuda/emulation.hpp"
 #include "support/device_parity.hpp"
+#include "support/emulated.hpp"
 
 namespace mts::testing {
 
