@@ -12,6 +12,7 @@
 /// rules it does not have.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <type_traits>
 #include <utility>
@@ -210,7 +211,7 @@ struct GroupNorm {
           count(channels),
           x(sample + first) {
       S* at = mts::detail::thread_scratch<S, 1>(5 * count);
-      for (S** part : {&mean, &rest, &reciprocal, &sum, &sum_hat}) *part = std::exchange(at, at + count);
+      for (S** part : std::array{&mean, &rest, &reciprocal, &sum, &sum_hat}) *part = std::exchange(at, at + count);
       each_block(count, [&](auto block, Index c) {
         using V = Lanes<S, decltype(block)::value>;
         V total = V::Zero();

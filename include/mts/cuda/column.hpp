@@ -33,9 +33,12 @@ class Column {
   /// \throws ValueError that names a sample unless all values are in {0, ..., cardinality - 1}
   void check(std::string_view where, std::string_view what, int cardinality) const {
     if (size() == 0) return;
-    for (const Extreme& x : {least_, greatest_})
+    const auto check_value_of = [&](const Extreme& x) {
       check_value(x.value >= 0 && x.value < cardinality, where, what, " of sample ", x.place, ": expected 0 to ",
                   cardinality - 1, ", found ", x.value);
+    };
+    check_value_of(least_);
+    check_value_of(greatest_);
   }
 
  private:

@@ -118,12 +118,8 @@ class Queue {
   void* take(std::size_t bytes) {
     std::lock_guard lock(mutex_);
     bytes = rounded(bytes);
-    for (Idle* from : {&held_, &idle_})
-      if (auto& pieces = (*from)[bytes]; !pieces.empty()) {
-        void* memory = pieces.back();
-        pieces.pop_back();
-        return memory;
-      }
+    if (void* memory = reused(held_, bytes)) return memory;
+    if (void* memory = reused(idle_, bytes)) return memory;
     void* memory = allocate(bytes);
     bytes_ += bytes;
     return memory;
@@ -246,6 +242,13 @@ class Queue {
     std::size_t grain = 256;
     while (grain * 8 < bytes) grain *= 2;
     return std::max(grain, (bytes + grain - 1) / grain * grain);
+  }
+  static void* reused(Idle& from, std::size_t bytes) {
+    const auto pieces = from.find(bytes);
+    if (pieces == from.end() || pieces->second.empty()) return nullptr;
+    void* memory = pieces->second.back();
+    pieces->second.pop_back();
+    return memory;
   }
   void* allocate(std::size_t bytes) {
     try {

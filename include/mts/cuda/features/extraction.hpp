@@ -4,6 +4,7 @@
 /// what is launched is told to it, and done at the end as one sequence; then one small download says whether all
 /// numbers are finite.
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -154,7 +155,7 @@ class Extraction {
       for (const Launch& launch : launches_) launch();
     });
     const auto found = findings_.to_host();
-    for (const Stage stage : {Stage::formed, Stage::normalised, Stage::rounded})
+    for (const Stage stage : std::array{Stage::formed, Stage::normalised, Stage::rounded})
       for (std::size_t c = 0; c < found.size(); ++c)
         if (checks_[c].stage == stage && found[c].place >= 0) checks_[c].refuse(found[c]);
   }
