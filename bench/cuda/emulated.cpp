@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
     for (const auto& c : results.cases) check_case(c);
     expect(!results.failed(), "no failure");
 
-    const auto small = mts::cuda::make_queue<mts::cuda::Emulation>(std::size_t{1} << 20);
+    const auto small = mts::cuda::make_queue<mts::cuda::Emulation>(mts::cuda::Emulation::Memory{1 << 20});
     Results none;
     measure_cases(small, {{Net::mlp, 512}}, 16, {.seconds = 0, .turn = 0, .rounds = 3}, none);
     expect(!none.cases.at(0).fits && !none.cases.at(0).error.empty() && !none.failed(),

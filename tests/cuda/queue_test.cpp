@@ -104,7 +104,7 @@ TEST_CASE("Queue: pieces are at most an eighth, or a quarter of a KiB, larger th
 }
 
 TEST_CASE("Queue: where there is no room it says what was asked and what is free, and stays as it was") {
-  auto queue = cuda::make_queue<Emulation>(mib);
+  auto queue = cuda::make_queue<Emulation>(Emulation::Memory{mib});
   void* most = queue->take(mib * 3 / 4);
   CHECK_THROWS_WITH_AS(
       queue->take(mib / 2),
@@ -119,7 +119,7 @@ TEST_CASE("Queue: where there is no room it says what was asked and what is free
 }
 
 TEST_CASE("Queue: before it gives up it frees what is idle") {
-  auto queue = cuda::make_queue<Emulation>(mib);
+  auto queue = cuda::make_queue<Emulation>(Emulation::Memory{mib});
   std::vector<void*> quarters;
   for (int k = 0; k < 4; ++k) quarters.push_back(queue->take(mib / 4));
   for (int k = 0; k < 3; ++k) queue->give_back(quarters[static_cast<std::size_t>(k)], mib / 4);
@@ -275,7 +275,7 @@ TEST_CASE("Queue: within a sequence what is given back is used again, recorded a
 }
 
 TEST_CASE("Queue: before it gives up it forgets what it has recorded") {
-  auto queue = cuda::make_queue<Emulation>(std::size_t{4096});
+  auto queue = cuda::make_queue<Emulation>(Emulation::Memory{4096});
   auto x = filled(queue, {0});
   int asked = 0;
   const auto round = [&] {

@@ -4,7 +4,8 @@
 /// is compiled as CUDA.
 
 #if !defined(__CUDACC__)
-#error "mts/cuda/device.hpp holds kernels: compile this file as CUDA (nvcc; in CMake, name it .cu and link mts::cuda)"
+#error \
+    "mts/cuda/device.hpp holds kernels: compile this file as CUDA (nvcc; in CMake, name it .cu and link mts::cuda); without a GPU include mts/cuda/emulation.hpp"
 #elif __CUDACC_VER_MAJOR__ < 12
 #error "mts needs C++20 in CUDA code: nvcc 12 or newer"
 #endif
@@ -104,9 +105,10 @@ class Device {
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status != cudaSuccess || count == 0)
-      throw NoDevice(mts::detail::text(
-          "cuda: no device: ", status == cudaSuccess ? "none found" : cudaGetErrorString(status),
-          ". Use the CPU (--device cpu), or install a driver for CUDA ", CUDART_VERSION / 1000, " or newer"));
+      throw NoDevice(
+          mts::detail::text("cuda: no device: ", status == cudaSuccess ? "none found" : cudaGetErrorString(status),
+                            ". Use the CPU (in the lab: --device cpu), or install a driver for CUDA ",
+                            CUDART_VERSION / 1000, " or newer"));
     if (number < 0 || number >= count)
       throw NoDevice(mts::detail::text("cuda: device number: expected 0 to ", count - 1, ", found ", number));
     use();

@@ -25,8 +25,12 @@ class Emulation {
   /// What was done while recording, to be done again: operations with their arguments as they were then.
   using Recording = std::vector<std::function<void()>>;
 
-  /// \param memory  bytes that it is to have, as a device has so many
-  explicit Emulation(std::size_t memory = std::numeric_limits<std::size_t>::max()) : total_(memory) {}
+  /// As a device has so many. A type of its own, since a plain number is a device's.
+  struct Memory {
+    std::size_t bytes = std::numeric_limits<std::size_t>::max();
+  };
+  Emulation() : Emulation(Memory{}) {}
+  explicit Emulation(Memory memory) : total_(memory.bytes) {}
 
   void* allocate(std::size_t bytes) {
     if (bytes > total_ - used_) throw OutOfMemory(bytes, total_ - used_, total_);

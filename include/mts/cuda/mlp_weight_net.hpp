@@ -20,8 +20,9 @@ class MlpWeightNet {
   using Features = FeatureBatch<S, E>;
 
   /// \throws as the host's
-  MlpWeightNet(const FeatureLayout& layout, SharedQueue<E> queue, const MlpWeightNetOptions& options = {})
-      : network_(mts::MlpWeightNet<S>(layout, options).network(), std::move(queue)), layout_(layout) {}
+  MlpWeightNet(const FeatureLayout& layout, SharedQueue<E> queue, const MlpWeightNetOptions& options = {},
+               const NetworkOptions& on_device = {})
+      : network_(mts::MlpWeightNet<S>(layout, options).network(), std::move(queue), on_device), layout_(layout) {}
 
   const Network<S, E>& network() const { return network_; }
   Index parameter_count() const { return network_.parameter_count(); }
