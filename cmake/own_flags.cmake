@@ -48,10 +48,6 @@ if(MTS_CUDA)
   if(MTS_ARCH)
     target_compile_options(mts_own_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${MTS_ARCH}>)
   endif()
-  # What runs for seconds costs its compile time: the host's half at -O1. Kernels are optimised all the same.
-  add_library(mts_own_cuda_quick INTERFACE)
-  target_link_libraries(mts_own_cuda_quick INTERFACE mts_own_cuda)
-  target_compile_options(mts_own_cuda_quick INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-O1>)
 endif()
 
 # LibTorch, the second framework: tests, benchmarks and examples only. Its 1.13 headers need g++, and Debian's library

@@ -211,7 +211,8 @@ struct GroupNorm {
           count(channels),
           x(sample + first) {
       S* at = mts::detail::thread_scratch<S, 1>(5 * count);
-      for (S** part : std::array{&mean, &rest, &reciprocal, &sum, &sum_hat}) *part = std::exchange(at, at + count);
+      for (S** part : std::array<S**, 5>{&mean, &rest, &reciprocal, &sum, &sum_hat})
+        *part = std::exchange(at, at + count);
       each_block(count, [&](auto block, Index c) {
         using V = Lanes<S, decltype(block)::value>;
         V total = V::Zero();

@@ -345,8 +345,8 @@ class Network {
     std::vector<int> consumers(nodes.size(), 0);
     for (const auto& node : nodes)
       for (int j : node.inputs) ++consumers[static_cast<std::size_t>(j)];
-    for (const Node n :
-         std::array{net.outputs.value, net.outputs.logits, net.outputs.embeddings})  // nvcc misreads a list here
+    for (const Node n : std::array<Node, 3>{net.outputs.value, net.outputs.logits,
+                                            net.outputs.embeddings})  // nvcc misreads a list here
       if (n.index >= 0) ++consumers[static_cast<std::size_t>(n.index)];
     for (std::size_t k = 0; k < nodes.size(); ++k) {
       net.storage.push_back(static_cast<int>(k));

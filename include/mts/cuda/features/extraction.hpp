@@ -155,7 +155,7 @@ class Extraction {
       for (const Launch& launch : launches_) launch();
     });
     const auto found = findings_.to_host();
-    for (const Stage stage : std::array{Stage::formed, Stage::normalised, Stage::rounded})
+    for (const Stage stage : std::array<Stage, 3>{Stage::formed, Stage::normalised, Stage::rounded})
       for (std::size_t c = 0; c < found.size(); ++c)
         if (checks_[c].stage == stage && found[c].place >= 0) checks_[c].refuse(found[c]);
   }
