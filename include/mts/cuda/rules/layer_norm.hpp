@@ -7,6 +7,7 @@
 #include "mts/autodiff/layer_norm.hpp"
 #include "mts/cuda/rounding.hpp"
 #include "mts/cuda/rules.hpp"
+#include "mts/cuda/rules/per_sample_gradients.hpp"
 
 namespace mts::cuda {
 
@@ -147,8 +148,8 @@ class LayerNormRules final : public Rules<S, E> {
   void parameter_pullback(const At<S, E>& at, ConstMatrix<S> delta, const S* u, S* gradient) const override {
     auto scaled = at.scratch(at.rows * n_);
     at.queue->rows(at.rows, kernels::TimesNormalised<S>{rows(at), delta.data, scaled.data()});
-    add_weighted_rows(at, u, scaled.data(), gradient);
-    add_weighted_rows(at, u, delta.data, gradient + n_);
+    add_weighted_rows<S>(at, u, {scaled.data(), at.rows, n_}, gradient);
+    add_weighted_rows<S>(at, u, delta, gradient + n_);
   }
   void per_sample_dot(const At<S, E>& at, ConstMatrix<S> delta, const S* v, double* out) const override {
     at.queue->rows(at.rows, kernels::LayerNormDot<S>{rows(at), delta.data, v, out});
@@ -159,17 +160,6 @@ class LayerNormRules final : public Rules<S, E> {
 
  private:
   kernels::NormalisedRows<S> rows(const At<S, E>& at) const { return {at.in[0].data, n_, epsilon_}; }
-  /// to += sum_i u_i x_i.
-  void add_weighted_rows(const At<S, E>& at, const S* u, const S* x, S* to) const {
-    at.queue->template multiply<S>({.rows = 1,
-                                    .cols = n_,
-                                    .depth = at.rows,
-                                    .a = {u, at.rows},
-                                    .b = {x, n_},
-                                    .to = to,
-                                    .stride = n_,
-                                    .accumulate = true});
-  }
   Index n_;
   S epsilon_;
 };

@@ -4,6 +4,7 @@
 
 #include "mts/autodiff/linear.hpp"
 #include "mts/cuda/rules.hpp"
+#include "mts/cuda/rules/per_sample_gradients.hpp"
 
 namespace mts::cuda {
 
@@ -91,15 +92,7 @@ class LinearRules final : public Rules<S, E> {
                                     .to = gradient,
                                     .stride = i_,
                                     .accumulate = true});
-    if (bias_)
-      at.queue->template multiply<S>({.rows = 1,
-                                      .cols = o_,
-                                      .depth = at.rows,
-                                      .a = {u, at.rows},
-                                      .b = {delta.data, o_},
-                                      .to = gradient + o_ * i_,
-                                      .stride = o_,
-                                      .accumulate = true});
+    if (bias_) add_weighted_rows<S>(at, u, delta, gradient + o_ * i_);
   }
   void per_sample_dot(const At<S, E>& at, ConstMatrix<S> delta, const S* v, double* out) const override {
     auto image = at.scratch(at.rows * o_);
