@@ -57,13 +57,15 @@ TEST_CASE_TEMPLATE("as plain loops say, over awkward sizes, duplicates and zeros
         RowMatrix<S> a = random_rows<S>(n, e, 1), b = random_rows<S>(m, e, 2);
         a.row(0).setZero();
         b.row(m - 1) = a.row(n - 1);
+        std::vector<std::vector<double>> cosines(static_cast<std::size_t>(n));
+        for (Index i = 0; i < n; ++i)
+          for (Index j = 0; j < m; ++j)
+            cosines[static_cast<std::size_t>(i)].push_back(plain_cosine(a.row(i), b.row(j), 1e-6));
         for (const Index k : {1, 3, 70}) {
           const auto f = of(a, b, k);
           double worst = 0;
           for (Index i = 0; i < n; ++i) {
-            std::vector<double> all;
-            for (Index j = 0; j < m; ++j) all.push_back(plain_cosine(a.row(i), b.row(j), 1e-6));
-            const auto top = plain_top(all, k);
+            const auto top = plain_top(cosines[static_cast<std::size_t>(i)], k);
             for (Index r = 0; r < k; ++r) worst = std::max(worst, std::abs(f(i, r) - top[static_cast<std::size_t>(r)]));
           }
           CAPTURE(n);

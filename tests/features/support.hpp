@@ -69,9 +69,10 @@ template <class A, class B>
 double plain_cosine(const A& a, const B& b, double epsilon) {
   double dot = 0, aa = 0, bb = 0;
   for (Index k = 0; k < a.size(); ++k) {
-    dot += static_cast<double>(a[k]) * static_cast<double>(b[k]);
-    aa += static_cast<double>(a[k]) * static_cast<double>(a[k]);
-    bb += static_cast<double>(b[k]) * static_cast<double>(b[k]);
+    const auto x = static_cast<double>(a[k]), y = static_cast<double>(b[k]);
+    dot += x * y;
+    aa += x * x;
+    bb += y * y;
   }
   return dot / (std::max(std::sqrt(aa), epsilon) * std::max(std::sqrt(bb), epsilon));
 }
