@@ -46,7 +46,7 @@ if(MTS_SANITIZE MATCHES "address")
 endif()
 if(MTS_SANITIZE MATCHES "undefined")
   target_compile_options(mts_own_flags INTERFACE
-    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:MTS_ALL_CHECKS>>>:-fno-sanitize=null$<COMMA>alignment$<COMMA>object-size$<COMMA>pointer-overflow$<COMMA>vptr>)
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:MTS_ALL_CHECKS>>>:-fno-sanitize=null,alignment,object-size,pointer-overflow,vptr>)
 endif()
 
 # The same for what nvcc compiles: it says that Eigen's defaulted functions need no annotation (20012), and does not know a
